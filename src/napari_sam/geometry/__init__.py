@@ -1,1 +1,1 @@
-
+"""Coordinates and frames: pure functions on numpy arrays."""

@@ -1,1 +1,1 @@
-
+"""Images in, labels and masks out."""

@@ -1,1 +1,1 @@
-
+"""From images and prompts to masks: loading, preparing, encoding, caching, decoding."""

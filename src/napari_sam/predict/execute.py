@@ -1,0 +1,247 @@
+"""Runs a model's encoder and decoder on its device, and copes when memory runs out.
+
+On out of memory the prompt batch is halved; when even one prompt does not fit, that half of the model (encoder or
+decoder) continues on the processor, with a message. Results do not depend on the batch beyond rounding.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_sam.errors import ModelError, OutOfMemoryError
+from napari_sam.model.efficientnet_lite import ImageFeatures
+from napari_sam.model.sam import ImageContext, Sam
+from napari_sam.predict.device import (
+    PRECISIONS,
+    MessageCallback,
+    free_cached_memory,
+    is_out_of_memory,
+    log_message,
+)
+from napari_sam.predict.embedding import Embedding, Features
+from napari_sam.predict.loaded import LoadedModel
+
+_BATCH = {"cpu": 8}  # on a processor a larger batch streams its activations through memory and is slower per prompt
+_GPU_BATCH = 64
+_MAX_CONTEXTS = 2  # the image shown and the one before
+
+Result = TypeVar("Result")
+
+
+class PromptBatch(NamedTuple):
+    """N prompts of the same structure, in the model's frame (x, y).
+
+    ``points`` (N, P, 2) and ``labels`` (N, P), ``boxes`` (N, 4), ``masks`` (N, 1, h, w); None where there are none.
+    """
+
+    points: NDArray[np.float32] | None
+    labels: NDArray[np.int32] | None
+    boxes: NDArray[np.float32] | None
+    masks: NDArray[np.float32] | None
+
+    def tensors(self, part: slice, device: torch.device) -> list[Tensor | None]:
+        """Return some of the prompts as tensors on a device."""
+        return [None if array is None else torch.from_numpy(array[part]).to(device) for array in self]
+
+
+class _Place(NamedTuple):
+    sam: Sam
+    device: torch.device
+    precision: str
+
+
+class Executor:
+    """One model on its device, safe to use from several threads.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    on_message : callable
+        Told when memory ran out and what was done about it.
+    """
+
+    def __init__(self, model: LoadedModel, on_message: MessageCallback = log_message) -> None:
+        self._on_message = on_message
+        self._lock = threading.RLock()
+        self._encoder = self._decoder = _Place(model.sam, model.device, model.precision)
+        self._batch = _BATCH.get(model.device.type, _GPU_BATCH)
+        self._contexts: WeakKeyDictionary[Embedding, tuple[Sam, ImageContext]] = WeakKeyDictionary()
+
+    @property
+    def prompt_batch(self) -> int:
+        """Prompts decoded at a time; smaller after memory ran out."""
+        return self._batch
+
+    def encode(self, rgb: NDArray[np.uint8]) -> tuple[Features, tuple[Features, ...]]:
+        """Run the image encoder.
+
+        Parameters
+        ----------
+        rgb : ndarray of uint8, shape (h, w, 3)
+            Resized for the model.
+
+        Returns
+        -------
+        embedding : ndarray of float32, shape (C, h, w)
+        high_res : tuple of ndarray of float32
+
+        Raises
+        ------
+        OutOfMemoryError
+            If not even the computer's memory is enough.
+        ModelError
+            If the result is not finite.
+        """
+        while True:
+            place = self._encoder
+            features = _unless_out_of_memory(partial(_encode, place, rgb))
+            if features is not None:
+                break
+            self._relieve_encoder(place)
+        if not np.isfinite(features[0]).all():
+            advice = 'use precision="fp32"' if place.precision != "fp32" else "the weights may be damaged"
+            raise ModelError(f"The image encoder gave values that are not finite in {place.precision}: {advice}.")
+        return features
+
+    def decode(
+        self, embedding: Embedding, batch: PromptBatch, count: int, multimask: bool, cancelled: Callable[[], None]
+    ) -> Iterator[tuple[Tensor, NDArray[np.float32]]]:
+        """Decode prompts of one structure, yielding one batch after the other.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        batch : PromptBatch
+        count : int
+            Number of prompts in ``batch``.
+        multimask : bool
+        cancelled : callable
+            Called between batches; raises to stop.
+
+        Yields
+        ------
+        logits : Tensor of float32 on the CPU, shape (n, M, h, w)
+        scores : ndarray of float32, shape (n, M)
+        """
+        start = 0
+        while start < count:
+            cancelled()
+            place, size = self._decoder, min(self._batch, count - start)
+            part = slice(start, start + size)
+            decoded = _unless_out_of_memory(partial(self._decode, place, embedding, batch, part, multimask))
+            if decoded is None:
+                self._relieve_decoder(place, size)
+                continue
+            yield decoded
+            start += size
+
+    def _decode(
+        self, place: _Place, embedding: Embedding, batch: PromptBatch, part: slice, multimask: bool
+    ) -> tuple[Tensor, NDArray[np.float32]]:
+        with torch.inference_mode():
+            context = self._context(place.sam, embedding)
+            points, labels, boxes, masks = batch.tensors(part, place.sam.device)
+            low_res, scores = place.sam.decode(context, points, labels, boxes, masks, multimask)
+            return low_res.float().cpu(), scores.float().cpu().numpy()
+
+    def _context(self, sam: Sam, embedding: Embedding) -> ImageContext:
+        with self._lock:
+            owner, context = self._contexts.get(embedding, (None, None))
+            if owner is sam and context is not None:
+                return context
+            context = sam.image_context(_features_on(sam.device, embedding))
+            while len(self._contexts) >= _MAX_CONTEXTS:
+                self._contexts.popitem()
+            self._contexts[embedding] = (sam, context)
+            return context
+
+    def _relieve_encoder(self, place: _Place) -> None:
+        with self._lock:
+            self._contexts.clear()
+            free_cached_memory(place.device)
+            if place.device.type == "cpu":
+                raise OutOfMemoryError(
+                    "The computer's memory is not enough to encode the image. Close other programs or use a smaller "
+                    "model (sam_lite, vit_t)."
+                )
+            if self._encoder is place:
+                self._encoder = self._on_cpu(place)
+                self._on_message(
+                    f"The memory of {place.device} is not enough to encode the image: continuing on the processor, "
+                    "which is slower. A smaller model (sam_lite, vit_t) may fit."
+                )
+
+    def _relieve_decoder(self, place: _Place, size: int) -> None:
+        with self._lock:
+            self._contexts.clear()
+            free_cached_memory(place.device)
+            if size > 1:
+                self._batch = min(self._batch, size // 2)
+                self._on_message(f"The memory of {place.device} ran out: decoding {self._batch} prompts at a time.")
+            elif place.device.type == "cpu":
+                raise OutOfMemoryError(
+                    "The computer's memory is not enough to decode one prompt. Close other programs and try again."
+                )
+            elif self._decoder is place:
+                self._decoder = self._on_cpu(place)
+                self._batch = _BATCH["cpu"]
+                self._on_message(
+                    f"The memory of {place.device} is not enough for one prompt: continuing on the processor."
+                )
+
+    def _on_cpu(self, place: _Place) -> _Place:
+        for other in (self._encoder, self._decoder):
+            if other.device.type == "cpu":
+                return other
+        return _Place(_copy_to_cpu(place.sam), torch.device("cpu"), "fp32")
+
+
+def _unless_out_of_memory(compute: Callable[[], Result]) -> Result | None:
+    """Compute, or return None when memory ran out.
+
+    The error is dropped here, before anything is tried again: its traceback would keep the tensors alive.
+    """
+    try:
+        return compute()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _encode(place: _Place, rgb: NDArray[np.uint8]) -> tuple[Features, tuple[Features, ...]]:
+    reduced = place.precision != "fp32"
+    with torch.inference_mode():
+        pixels = place.sam.preprocess(torch.tensor(rgb).permute(2, 0, 1))
+        with torch.autocast(place.device.type, dtype=PRECISIONS[place.precision], enabled=reduced):
+            features = place.sam.encode(pixels)
+        return _to_numpy(features.embedding), tuple(_to_numpy(feature) for feature in features.high_res)
+
+
+def _to_numpy(feature: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = feature[0].float().cpu().contiguous().numpy()
+    return array
+
+
+def _features_on(device: torch.device, embedding: Embedding) -> ImageFeatures:
+    def load(array: Features) -> Tensor:
+        return torch.tensor(array, dtype=torch.float32)[None].to(device)
+
+    return ImageFeatures(load(embedding.features), tuple(load(array) for array in embedding.high_res))
+
+
+def _copy_to_cpu(sam: Sam) -> Sam:
+    """Copy a network to the processor without a second copy on its device, and without disturbing the original."""
+    replaced: dict[int, object] = {id(p): nn.Parameter(p.detach().cpu(), p.requires_grad) for p in sam.parameters()}
+    replaced |= {id(b): b.detach().cpu() for b in sam.buffers()}
+    return copy.deepcopy(sam, replaced)

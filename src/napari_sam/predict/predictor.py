@@ -1,0 +1,243 @@
+"""Prompts in, masks out: encode an image once, then ask about any number of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from napari_sam.errors import Cancelled, ModelError, PromptError
+from napari_sam.geometry.frame import ResizeFrame
+from napari_sam.predict.device import MessageCallback, log_message
+from napari_sam.predict.embedding import Embedding
+from napari_sam.predict.execute import Executor, PromptBatch
+from napari_sam.predict.loaded import LoadedModel
+from napari_sam.predict.preprocess import Channels, Limits, resized_rgb
+from napari_sam.predict.upscale import masks_at_image_size
+from napari_sam.types import Prediction, Prompts
+
+Progress = Callable[[int, int], None]
+CancelCheck = Callable[[], bool]
+
+
+class Predictor:
+    """Segment Anything on one model. Holds no image: embeddings go in and out, so it may be shared by threads.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    on_message : callable
+        Told when memory ran out and what was done about it. Logged when left out.
+    """
+
+    def __init__(self, model: LoadedModel, on_message: MessageCallback = log_message) -> None:
+        self.model = model
+        self._executor = Executor(model, on_message)
+
+    def encode(
+        self,
+        image: ArrayLike,
+        *,
+        limits: Limits | None = None,
+        channels: Channels | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> Embedding:
+        """Run the image encoder: the slow part, once per image.
+
+        Parameters
+        ----------
+        image : array-like, shape (H, W) or (H, W, C)
+            Any real dtype; see :func:`napari_sam.predict.preprocess.to_uint8_rgb`. Never modified.
+        limits : (low, high) or one pair per shown channel, optional
+            Values shown as black and white; percentiles when left out, and uint8 unchanged.
+        channels : int or sequence of 1 to 3 int, optional
+            Channels shown as grey, or red, green (and blue).
+        cancelled : callable, optional
+            Asked before each step; True stops.
+
+        Returns
+        -------
+        Embedding
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be used.
+        OutOfMemoryError
+            If neither the device nor the computer has enough memory.
+        Cancelled
+            If ``cancelled`` returned True.
+        """
+        check = _raiser(cancelled)
+        check()
+        rgb, frame, preprocessing = resized_rgb(image, self.model.config.img_size, limits, channels)
+        check()
+        features, high_res = self._executor.encode(rgb)
+        check()
+        return Embedding(features, high_res, frame, self.model.hash, preprocessing)
+
+    def predict(self, embedding: Embedding, prompts: Prompts, multimask: bool = True) -> Prediction:
+        """Segment one object.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            From :meth:`encode` of a predictor with the same model.
+        prompts : Prompts
+            What is known about the object.
+        multimask : bool
+            Three candidates (whole, part, subpart), for ambiguous prompts such as a single point; else one mask.
+
+        Returns
+        -------
+        Prediction
+            Masks of the image's size, in the decoder's order.
+
+        Raises
+        ------
+        PromptError
+            If there is no prompt, one is outside the image, or ``mask_logits`` has the wrong size.
+        ModelError
+            If the embedding was made by another model.
+        """
+        return self.predict_many(embedding, [prompts], multimask)[0]
+
+    def predict_many(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompts],
+        multimask: bool = False,
+        progress: Progress | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> list[Prediction]:
+        """Segment many objects of one image, each with its own prompts, decoding them in batches.
+
+        Results are those of :meth:`predict` on each alone, up to rounding.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        prompts : sequence of Prompts
+            One per object.
+        multimask : bool
+            Three masks per object instead of one.
+        progress : callable, optional
+            Called with (done, total) as objects are done.
+        cancelled : callable, optional
+            Asked between batches; True stops.
+
+        Returns
+        -------
+        list of Prediction
+            In the order of ``prompts``. Every prediction holds masks of the image's size.
+
+        Raises
+        ------
+        PromptError, ModelError
+            As :meth:`predict`; the message names the prompt.
+        Cancelled
+            If ``cancelled`` returned True.
+        """
+        results: dict[int, Prediction] = {}
+        for done, (index, prediction) in enumerate(self.iter_predictions(embedding, prompts, multimask, cancelled), 1):
+            results[index] = prediction
+            if progress is not None:
+                progress(done, len(prompts))
+        return [results[index] for index in range(len(prompts))]
+
+    def iter_predictions(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompts],
+        multimask: bool = False,
+        cancelled: CancelCheck | None = None,
+    ) -> Iterator[tuple[int, Prediction]]:
+        """Yield (index, prediction) as batches are decoded, so that not all masks need be held at once.
+
+        Prompts of the same structure come together; parameters and errors are those of :meth:`predict_many`.
+        """
+        self._check_embedding(embedding)
+        size = 4 * self.model.config.grid_size
+        for index, prompt in enumerate(prompts):
+            _check_prompt(prompt, embedding.frame, size, f"Prompt {index}: " if len(prompts) > 1 else "")
+        for indices in _groups(prompts):
+            batch = _collate([prompts[index] for index in indices], embedding.frame)
+            remaining = iter(indices)
+            for logits, scores in self._executor.decode(embedding, batch, len(indices), multimask, _raiser(cancelled)):
+                for low_res, score in zip(logits, scores, strict=True):
+                    with torch.inference_mode():
+                        masks = masks_at_image_size(low_res, embedding.frame)
+                    yield next(remaining), Prediction(masks, score, low_res.numpy())
+
+    def _check_embedding(self, embedding: Embedding) -> None:
+        if embedding.model_hash != self.model.hash:
+            raise ModelError(
+                f"This embedding was made by another model than {self.model.name!r}; encode the image again."
+            )
+
+
+def _raiser(cancelled: CancelCheck | None) -> Callable[[], None]:
+    def check() -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Cancelled.")
+
+    return check
+
+
+def _check_prompt(prompt: Prompts, frame: ResizeFrame, logits_size: int, where: str) -> None:
+    if prompt.is_empty:
+        raise PromptError(f"{where}There is no prompt; give at least one point, a box or mask_logits.")
+    height, width = frame.original_hw
+    if prompt.points_yx is not None:
+        outside = ~frame.contains(prompt.points_yx)
+        if outside.any():
+            point = tuple(float(x) for x in prompt.points_yx[outside][0])
+            raise PromptError(
+                f"{where}Point {point} lies outside the image of {height} x {width} pixels; points are (row, column)."
+            )
+    if prompt.box_yxyx is not None:
+        top, left, bottom, right = (float(x) for x in prompt.box_yxyx)
+        if top > height - 0.5 or left > width - 0.5 or bottom < -0.5 or right < -0.5:
+            raise PromptError(
+                f"{where}Box {(top, left, bottom, right)} lies outside the image of {height} x {width} pixels; "
+                "boxes are (top, left, bottom, right)."
+            )
+    if prompt.mask_logits is not None and prompt.mask_logits.shape != (logits_size, logits_size):
+        raise PromptError(
+            f"{where}mask_logits has shape {prompt.mask_logits.shape}; this model needs its own low-resolution logits, "
+            f"({logits_size}, {logits_size}), as Prediction.logits[i] gives them (not a mask of the image's size)."
+        )
+
+
+def _groups(prompts: Sequence[Prompts]) -> list[list[int]]:
+    """Group the indices of prompts that can be decoded together.
+
+    Padding points to equal numbers would change results, as a padding token takes part in attention.
+    """
+    groups: dict[tuple[int, bool, bool], list[int]] = {}
+    for index, prompt in enumerate(prompts):
+        points = 0 if prompt.points_yx is None else len(prompt.points_yx)
+        key = (points, prompt.box_yxyx is not None, prompt.mask_logits is not None)
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def _collate(prompts: list[Prompts], frame: ResizeFrame) -> PromptBatch:
+    points = [frame.points_to_model(p.points_yx) for p in prompts if p.points_yx is not None]
+    labels = [p.labels for p in prompts if p.labels is not None]
+    boxes = [frame.boxes_to_model(_clipped(p.box_yxyx, frame)) for p in prompts if p.box_yxyx is not None]
+    masks = [p.mask_logits[None] for p in prompts if p.mask_logits is not None]
+    return PromptBatch(
+        np.stack(points).astype(np.float32) if points else None,
+        np.stack(labels) if labels else None,
+        np.stack(boxes).astype(np.float32) if boxes else None,
+        np.stack(masks) if masks else None,
+    )
+
+
+def _clipped(box_yxyx: NDArray[np.float64], frame: ResizeFrame) -> NDArray[np.float64]:
+    """Cut off what sticks out of the image by more than a pixel; half-open boxes (0, 0, H, W) stay as they are."""
+    height, width = frame.original_hw
+    return np.clip(box_yxyx, -1.0, np.array([height, width, height, width], np.float64))
