@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from napari_sam.errors import CheckpointError, ModelError
+from napari_sam.model.config import CONFIGS, SamConfig
 from napari_sam.predict.device import MessageCallback, log_message, resolve_device, resolve_precision
 from napari_sam.predict.loaded import LoadedModel
 from napari_sam.zoo.cards import get_card
@@ -61,7 +62,7 @@ def load_model(
         path = _existing_file(checkpoint)
     sam = load_checkpoint(path)
     found = architecture_name(sam.config)
-    if architecture is not None and found != architecture:
+    if architecture is not None and not _same_network(sam.config, CONFIGS[architecture]):
         raise ModelError(
             f"{path} holds the architecture {found!r}, but the name {name!r} means {architecture!r}. "
             "Leave the name out to load the file as it is."
@@ -69,6 +70,11 @@ def load_model(
     chosen_precision = resolve_precision(precision, chosen_device, sam.config, on_message)
     weights = weights_hash(sam.state_dict(), sam.config)
     return LoadedModel(sam.to(chosen_device).eval(), name or found, chosen_device, chosen_precision, weights, path)
+
+
+def _same_network(config: SamConfig, other: SamConfig) -> bool:
+    """Whether two models have the same tensors, whatever their pixel statistics and image size."""
+    return config.encoder == other.encoder and config.prompt_embed_dim == other.prompt_embed_dim
 
 
 def _existing_file(checkpoint: str | PathLike[str]) -> Path:
