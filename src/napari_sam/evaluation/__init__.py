@@ -1,1 +1,1 @@
-
+"""Measures of quality against annotated images."""

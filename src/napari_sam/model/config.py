@@ -56,7 +56,9 @@ _ENCODERS: dict[str, type[ViTConfig | TinyViTConfig | EfficientNetLiteConfig]] =
 class SamConfig:
     """Everything needed to build a :class:`napari_sam.model.sam.Sam`.
 
-    ``prompt_embed_dim`` is the width of the image embedding, the prompt tokens and the decoder.
+    ``prompt_embed_dim`` is the width of the image embedding, the prompt tokens and the decoder. With
+    ``stretch_percentiles`` the model stretches each image's contrast itself, so that a very dark image gives the same
+    features as a bright one.
     """
 
     encoder: EncoderConfig
@@ -71,6 +73,7 @@ class SamConfig:
     num_multimask_outputs: int = 3
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    stretch_percentiles: tuple[float, float] | None = None
 
     @property
     def grid_size(self) -> int:
@@ -124,6 +127,7 @@ SAM_LITE = SamConfig(
     iou_head_hidden_dim=128,
     pixel_mean=(127.0, 127.0, 127.0),
     pixel_std=(128.0, 128.0, 128.0),
+    stretch_percentiles=(0.5, 99.5),
 )
 
 CONFIGS: dict[str, SamConfig] = {

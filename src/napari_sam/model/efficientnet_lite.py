@@ -70,7 +70,8 @@ class InvertedResidual(nn.Module):
         """Map (B, in_chans, H, W) to (B, out_chans, H / stride, W / stride)."""
         out = F.relu6(self.expand(x)) if self.expands else x
         out = self.project(F.relu6(self.depthwise(out)))
-        return x + out if self.residual else out
+        result: Tensor = x + out if self.residual else out
+        return result
 
 
 class EfficientNetLiteEncoder(nn.Module):
@@ -135,7 +136,11 @@ def fold_imagenet_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         Weights and biases for ``stem`` and ``blocks``; the pyramid has no ImageNet weights.
     """
     folded = dict(zip(("stem.weight", "stem.bias"), _fold(state, "_conv_stem", "_bn0"), strict=True))
-    names = {"_expand_conv": ("_bn0", "expand"), "_depthwise_conv": ("_bn1", "depthwise"), "_project_conv": ("_bn2", "project")}
+    names = {
+        "_expand_conv": ("_bn0", "expand"),
+        "_depthwise_conv": ("_bn1", "depthwise"),
+        "_project_conv": ("_bn2", "project"),
+    }
     for i in range(16):
         for conv, (norm, ours) in names.items():
             source = f"_blocks.{i}.{conv}"

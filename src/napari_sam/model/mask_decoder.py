@@ -79,7 +79,7 @@ class MaskDecoder(nn.Module):
         hyper_in = torch.stack(
             [mlp(mask_tokens_out[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )
-        masks = (hyper_in @ upscaled.flatten(2)).unflatten(-1, upscaled.shape[-2:])
+        masks = (hyper_in @ upscaled.flatten(2)).reshape(count, -1, *upscaled.shape[-2:])
         return masks, self.iou_prediction_head(iou_token_out)
 
     def upscale(self, src: Tensor, drawn: Tensor | None, high_res: tuple[Tensor, ...]) -> Tensor:
@@ -104,6 +104,9 @@ class HighResMaskDecoder(MaskDecoder):
             transformer, transformer_dim, num_multimask_outputs, iou_head_depth, iou_head_hidden_dim, upscaled_dims
         )
         first, last = upscaled_dims
+        # ReLU: a third of GELU's time at these resolutions, forwards and backwards.
+        self.output_upscaling[2] = nn.ReLU()
+        self.output_upscaling[4] = nn.ReLU()
         self.prompt_to_s8 = nn.Conv2d(4, first, kernel_size=4, stride=2, padding=1)
         self.prompt_to_s4 = nn.Conv2d(4, last, kernel_size=3, padding=1)
         self.refine_s8 = nn.Conv2d(first, first, kernel_size=3, padding=1)
@@ -113,11 +116,11 @@ class HighResMaskDecoder(MaskDecoder):
         """Upscale (N, C, h, w) four times, adding fine features and drawn prompts at strides 8 and 4."""
         if drawn is None:
             raise ValueError("this decoder needs drawn prompts (DrawnPromptEncoder)")
-        up1, norm, gelu, up2, _ = self.output_upscaling
+        up1, norm, _, up2, _ = self.output_upscaling
         stride8, stride4 = high_res
         drawn = drawn.to(src.dtype)
-        x = gelu(norm(up1(src)) + stride8 + self.prompt_to_s8(drawn))
-        x = x + F.gelu(self.refine_s8(x))
-        x = gelu(up2(x) + stride4 + self.prompt_to_s4(drawn))
-        refined: Tensor = x + F.gelu(self.refine_s4(x))
+        x = F.relu(norm(up1(src)) + stride8 + self.prompt_to_s8(drawn))
+        x = x + F.relu(self.refine_s8(x))
+        x = F.relu(up2(x) + stride4 + self.prompt_to_s4(drawn))
+        refined: Tensor = x + F.relu(self.refine_s4(x))
         return refined

@@ -56,7 +56,9 @@ class PromptEncoder(nn.Module):
     appended, even beside points, as in the official code.
     """
 
-    def __init__(self, embed_dim: int, grid_size: int, img_size: int, mask_in_chans: int, mask_channels: int = 1) -> None:
+    def __init__(
+        self, embed_dim: int, grid_size: int, img_size: int, mask_in_chans: int, mask_channels: int = 1
+    ) -> None:
         super().__init__()
         self.embed_dim = embed_dim
         self.grid_size = grid_size
@@ -82,7 +84,8 @@ class PromptEncoder(nn.Module):
 
     def get_dense_pe(self) -> Tensor:
         """Positional encoding of the image embedding, shape (1, C, h, w)."""
-        return self.pe_layer((self.grid_size, self.grid_size)).unsqueeze(0)
+        encoding: Tensor = self.pe_layer((self.grid_size, self.grid_size))
+        return encoding.unsqueeze(0)
 
     def forward(
         self, points_xy: Tensor | None, labels: Tensor | None, boxes_xyxy: Tensor | None, masks: Tensor | None
@@ -125,13 +128,17 @@ class PromptEncoder(nn.Module):
         encoded = self.pe_layer.encode(points / self.img_size)
         kind = labels.unsqueeze(-1)
         encoded = torch.where(kind == -1, self.not_a_point_embed.weight, encoded)
-        encoded = torch.where(kind == 0, encoded + self.point_embeddings[0].weight, encoded)
-        return torch.where(kind == 1, encoded + self.point_embeddings[1].weight, encoded)
+        encoded = torch.where(kind == 0, encoded + self._kind(0), encoded)
+        return torch.where(kind == 1, encoded + self._kind(1), encoded)
 
     def _embed_boxes(self, boxes_xyxy: Tensor) -> Tensor:
         corners = self.pe_layer.encode((boxes_xyxy.reshape(-1, 2, 2) + 0.5) / self.img_size)
-        kinds = torch.stack([self.point_embeddings[2].weight[0], self.point_embeddings[3].weight[0]])
-        return corners + kinds
+        return corners + torch.cat([self._kind(2), self._kind(3)])
+
+    def _kind(self, index: int) -> Tensor:
+        """Learned embedding (1, C): 0 negative point, 1 positive point, 2 top left and 3 bottom right corner."""
+        weight: Tensor = self.point_embeddings[index].get_parameter("weight")
+        return weight
 
 
 class DrawnPromptEncoder(PromptEncoder):

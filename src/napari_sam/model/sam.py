@@ -59,7 +59,10 @@ class Sam(nn.Module):
         -------
         Tensor, shape (1, 3, img_size, img_size)
         """
-        pixels = (image.to(self.device, torch.float32) - self.pixel_mean) / self.pixel_std
+        image = image.to(self.device, torch.float32)
+        if self.config.stretch_percentiles is not None:
+            image = stretch_contrast(image, self.config.stretch_percentiles)
+        pixels = (image - self.pixel_mean) / self.pixel_std
         height, width = pixels.shape[-2:]
         side = self.config.img_size
         return F.pad(pixels, (0, side - width, 0, side - height)).unsqueeze(0)
@@ -106,6 +109,29 @@ class Sam(nn.Module):
         low_res, iou = self.mask_decoder(features.embedding, context.image_pe, prompts, features.high_res)
         chosen = slice(1, None) if multimask_output else slice(0, 1)
         return low_res[:, chosen], iou[:, chosen]
+
+
+def stretch_contrast(image: Tensor, percentiles: tuple[float, float]) -> Tensor:
+    """Stretch an image linearly so that the given percentiles of all its values become 0 and 255.
+
+    All channels are stretched alike (colours stay), from a regular sample of at most about 100,000 values. The gain is
+    at most 16, so that a constant image stays constant; values are limited to [-64, 320].
+
+    Parameters
+    ----------
+    image : Tensor, shape (3, h, w)
+        0-255 values.
+    percentiles : tuple of float
+        Low and high percentile, 0 to 100.
+
+    Returns
+    -------
+    Tensor, shape (3, h, w)
+    """
+    step = max(1, int((image.numel() / 100_000) ** 0.5))
+    sample = image[:, ::step, ::step].flatten().sort().values
+    low, high = (sample[round(p / 100 * (len(sample) - 1))] for p in percentiles)
+    return ((image - low) * (255.0 / (high - low).clamp(min=16.0))).clamp(-64, 320)
 
 
 def _build_image_encoder(config: SamConfig) -> nn.Module:

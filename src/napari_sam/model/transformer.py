@@ -28,14 +28,13 @@ class Attention(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend ``q`` (B, Nq, C) to ``k``, ``v`` (B, Nk, C); returns (B, Nq, C)."""
-        heads = [
-            proj(x).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for proj, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
-        ]
-        dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(*heads, dropout_p=dropout)
+        q, k, v = self._heads(self.q_proj(q)), self._heads(self.k_proj(k)), self._heads(self.v_proj(v))
+        out = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
         projected: Tensor = self.out_proj(out.transpose(1, 2).flatten(-2))
         return projected
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)
 
 
 class TwoWayAttentionBlock(nn.Module):

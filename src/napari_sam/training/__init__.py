@@ -1,1 +1,1 @@
-
+"""SAM's training: losses, simulated prompts, data, and the loop."""
