@@ -97,7 +97,7 @@ def imagenet_state() -> dict[str, torch.Tensor]:
 
 
 def initial_model(previous: Path | None) -> Sam:
-    """A model that starts from ImageNet, or from the weights of the stage before."""
+    """Build a model that starts from ImageNet, or from the weights of the stage before."""
     torch.manual_seed(0)
     sam = Sam(SAM_LITE)
     if previous is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def augment_intensity(
     if rng.random() < 0.15:
         radius = float(rng.uniform(0.5, 2.0))
         pixels = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius)))
-    image: NDArray[np.float32] = np.clip((pixels.astype(np.float32) - stretch[0]) * np.float32(stretch[1]), -64, 320)
+    image: NDArray[Any] = np.clip((pixels.astype(np.float32) - stretch[0]) * np.float32(stretch[1]), -64, 320)
     if rng.random() < 0.2:
         image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     elif rng.random() < 0.2:
@@ -159,5 +160,4 @@ def augment_intensity(
         image = (image - 127) * gain + 127 + np.float32(rng.uniform(-25, 25))
     if rng.random() < 0.3:
         image = image + rng.normal(0, rng.uniform(1, 12), image.shape[:2]).astype(np.float32)[..., None]
-    image = np.clip(image, -64, 320).astype(np.float32)
-    return image
+    return np.clip(image, -64, 320).astype(np.float32)
