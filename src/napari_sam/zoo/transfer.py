@@ -21,6 +21,7 @@ from napari_sam.errors import Cancelled
 
 _CHUNK = 1 << 18
 _POLL_S = 0.05
+_GRACE_S = 5.0  # the caller's clock decides; the thread only has to end some time after it
 _MIN_BYTES_PER_S = 256  # slower than this for a whole stall_timeout_s counts as a stall
 _RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -114,7 +115,7 @@ class Transfer:
 
     def _work(self) -> None:
         try:
-            with urllib.request.urlopen(self._request, timeout=self._stall_timeout_s) as response:
+            with urllib.request.urlopen(self._request, timeout=self._stall_timeout_s + _GRACE_S) as response:
                 self._put(_reply(response))
                 while not self._abandoned.is_set() and (chunk := response.read1(_CHUNK)):
                     self._put(chunk)
