@@ -34,7 +34,7 @@ class TinyViTConfig:
     mlp_ratio: float = 4.0
     mbconv_expand_ratio: float = 4.0
     local_conv_size: int = 3
-    num_classes: int = 1
+    num_classes: int = 1000
 
 
 @dataclass(frozen=True)

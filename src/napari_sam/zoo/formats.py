@@ -18,7 +18,6 @@ _HF_PE = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_
 _DISPENSABLE = re.compile(
     r"^(pixel_mean|pixel_std)$"
     r"|^image_encoder\.layers\.\d+\.blocks\.\d+\.attn\.(ab|attention_bias_idxs)$"
-    r"|^image_encoder\.(norm_head|head)\.(weight|bias)$"  # TinyViT's classifier: in MobileSAM's file, unused
 )
 
 # Hugging Face ``SamModel`` to official names (SAM-HQ and SAM 2 are refused before).

@@ -51,9 +51,9 @@ def recognise(state: State) -> SamConfig:
         img_size=img_size,
         prompt_embed_dim=_shape(state, "prompt_encoder.no_mask_embed.weight")[-1],
         mask_in_chans=_shape(state, "prompt_encoder.mask_downscaling.4.weight")[0],
-        transformer_depth=_count(state, r"mask_decoder\.transformer\.layers\.(\d+)\."),
+        transformer_depth=_count(state, "mask_decoder.transformer.layers."),
         transformer_mlp_dim=_shape(state, "mask_decoder.transformer.layers.0.mlp.lin1.weight")[0],
-        iou_head_depth=_count(state, r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
+        iou_head_depth=_count(state, "mask_decoder.iou_prediction_head.layers."),
         iou_head_hidden_dim=_shape(state, "mask_decoder.iou_prediction_head.layers.0.weight")[0],
         num_multimask_outputs=_shape(state, "mask_decoder.mask_tokens.weight")[0] - 1,
     )
@@ -118,7 +118,7 @@ def _recognise_vit(state: State, prefix: str) -> tuple[ViTConfig, int]:
     grid = _shape(state, f"{prefix}pos_embed", 4)[1]
     if patch != _PATCH:
         raise CheckpointError(f"its patches are {patch} pixels wide; only {_PATCH} is supported")
-    depth = _count(state, re.escape(prefix) + r"blocks\.(\d+)\.")
+    depth = _count(state, f"{prefix}blocks.")
     tables = [_shape(state, f"{prefix}blocks.{i}.attn.rel_pos_h", 2) for i in range(depth)]
     head_dim = tables[0][1]
     if head_dim == 0 or width % head_dim:
@@ -151,10 +151,10 @@ def _windows(lengths: list[int], grid: int) -> tuple[int, tuple[int, ...]]:
 
 def _recognise_tiny_vit(state: State, prefix: str) -> TinyViTConfig:
     usual = TinyViTConfig()
-    stages = _count(state, re.escape(prefix) + r"layers\.(\d+)\.")
+    stages = _count(state, f"{prefix}layers.")
     dims = [_shape(state, f"{prefix}patch_embed.seq.2.c.weight")[0]]
     dims += [_shape(state, f"{prefix}layers.{i}.downsample.conv3.c.weight")[0] for i in range(stages - 1)]
-    depths = [_count(state, re.escape(f"{prefix}layers.{i}.blocks.") + r"(\d+)\.") for i in range(stages)]
+    depths = [_count(state, f"{prefix}layers.{i}.blocks.") for i in range(stages)]
     biases = [_shape(state, f"{prefix}layers.{i}.blocks.0.attn.attention_biases", 2) for i in range(1, stages)]
     fc1 = _shape(state, f"{prefix}layers.1.blocks.0.mlp.fc1.weight")[0]
     expanded = _shape(state, f"{prefix}layers.0.blocks.0.conv1.c.weight")[0]
@@ -168,7 +168,7 @@ def _recognise_tiny_vit(state: State, prefix: str) -> TinyViTConfig:
         mlp_ratio=fc1 / dims[1],
         mbconv_expand_ratio=expanded / dims[0],
         local_conv_size=_shape(state, f"{prefix}layers.1.blocks.0.local_conv.c.weight", 4)[-1],
-        num_classes=usual.num_classes if head is None else len(head),
+        num_classes=0 if head is None else len(head),
     )
 
 
@@ -181,11 +181,13 @@ def _shape(state: State, name: str, dims: int | None = None) -> tuple[int, ...]:
     return shape
 
 
-def _count(state: State, pattern: str) -> int:
-    compiled = re.compile(pattern)
-    numbers = {int(found[1]) for name in state if (found := compiled.match(name))}
-    if numbers != set(range(len(numbers))) or not numbers:
-        raise CheckpointError(
-            f"its layers named {pattern.replace(chr(92), '')} are not numbered 0, 1, 2 ...: {sorted(numbers)}"
-        )
+def _count(state: State, stem: str) -> int:
+    """Count the layers whose tensors are named ``stem`` + number + ``.``."""
+    pattern = re.compile(re.escape(stem) + r"(\d+)\.")
+    numbers = sorted({int(found[1]) for name in state if (found := pattern.match(name))})
+    if not numbers:
+        raise CheckpointError(f"tensors are missing: there is none named {stem}0")
+    if numbers != list(range(len(numbers))):
+        present = ", ".join(str(number) for number in numbers)
+        raise CheckpointError(f"tensors are missing: of the layers {stem}N there are only {present}")
     return len(numbers)
