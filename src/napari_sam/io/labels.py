@@ -1,0 +1,162 @@
+"""Write label images and mask stacks as TIFF: whole files or none."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import tifffile
+from numpy.typing import ArrayLike, NDArray
+
+from napari_sam.errors import FileFormatError
+
+_CLASSIC_LIMIT = (1 << 32) - (1 << 26)  # offsets of a classic TIFF have 32 bits; the rest is for tags
+_PER_CENTIMETRE = {"um": 1e4, "µm": 1e4, "micrometer": 1e4, "micron": 1e4, "nm": 1e7, "mm": 10.0, "cm": 1.0}
+
+
+def write_labels(
+    path: str | PathLike[str],
+    labels: ArrayLike,
+    axes: str | None = None,
+    scale: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> Path:
+    """Write a label image: uint16, or uint32 where an id exceeds 65,535; zlib; BigTIFF when needed.
+
+    Parameters
+    ----------
+    path : path
+        Overwritten if it exists. Missing folders are made.
+    labels : array-like of integers or bool, at least 2 dimensions
+        0 is background.
+    axes : str, optional
+        One letter per dimension, such as "ZYX"; the last ones of "TZYX" when left out.
+    scale : sequence of float, optional
+        Size of a pixel along each dimension.
+    unit : str, optional
+        Unit of ``scale``, such as "um".
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileFormatError
+        If the labels are not whole numbers from 0 to 4,294,967,295, ``axes`` or ``scale`` do not fit them, or the
+        file cannot be written.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind not in "bui":
+        raise FileFormatError(f"Labels must be whole numbers, got {array.dtype}.")
+    lowest, highest = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    if lowest < 0 or highest > np.iinfo(np.uint32).max:
+        raise FileFormatError(f"Labels must lie between 0 and 4,294,967,295, got {lowest} to {highest}.")
+    small = highest <= np.iinfo(np.uint16).max
+    return _write(Path(path), array.astype(np.uint16 if small else np.uint32, copy=False), axes, scale, unit)
+
+
+def write_masks(
+    path: str | PathLike[str],
+    masks: ArrayLike,
+    scale: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> Path:
+    """Write masks as a (M, H, W) stack of uint8, 0 or 1; masks may overlap.
+
+    Parameters
+    ----------
+    path : path
+        Overwritten if it exists. Missing folders are made.
+    masks : array-like of bool, shape (M, H, W)
+    scale : sequence of 2 float, optional
+        Height and width of a pixel.
+    unit : str, optional
+        Unit of ``scale``, such as "um".
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileFormatError
+        If the shape is another, or the file cannot be written.
+    """
+    array = np.asarray(masks)
+    if array.ndim != 3 or 0 in array.shape or array.dtype.kind not in "bui":
+        raise FileFormatError(f"Masks must be bool of shape (M, H, W), got {array.dtype} of shape {array.shape}.")
+    full_scale = None if scale is None else (1.0, *scale)
+    return _write(Path(path), (array != 0).astype(np.uint8), "QYX", full_scale, unit)
+
+
+def _write(path: Path, array: NDArray[Any], axes: str | None, scale: Sequence[float] | None, unit: str | None) -> Path:
+    if array.ndim < 2 or array.size == 0:
+        raise FileFormatError(f"{path} was not written: an array of shape {array.shape} is not an image.")
+    axes = axes or "QQQTZYX"[-array.ndim :]
+    if len(axes) != array.ndim or (scale is not None and len(scale) != array.ndim):
+        raise FileFormatError(
+            f"{path} was not written: axes {axes!r} and scale {scale} do not fit an array of shape {array.shape}."
+        )
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(
+            temporary,
+            array,
+            photometric="minisblack",
+            compression="zlib",
+            bigtiff=array.nbytes > _CLASSIC_LIMIT,
+            metadata=_metadata(axes, scale, unit),
+            **_resolution(axes, scale, unit),
+        )
+        temporary.replace(path)
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be written: {_reason(error)}") from error
+    finally:
+        _remove(temporary)
+    return path
+
+
+def _metadata(axes: str, scale: Sequence[float] | None, unit: str | None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"axes": axes}
+    if scale is not None:
+        metadata |= {"scale": [float(step) for step in scale], "unit": unit or "pixel"}
+    return metadata
+
+
+def _resolution(axes: str, scale: Sequence[float] | None, unit: str | None) -> dict[str, Any]:
+    """TIFF's own resolution tags (pixels per centimetre, x before y), where the unit is a length they can express."""
+    if scale is None or unit not in _PER_CENTIMETRE or "Y" not in axes or "X" not in axes:
+        return {}
+    steps = [float(scale[axes.index(name)]) for name in "XY"]
+    if min(steps) <= 0:
+        return {}
+    return {"resolution": tuple(_PER_CENTIMETRE[unit] / step for step in steps), "resolutionunit": "CENTIMETER"}
+
+
+def _reason(error: OSError) -> str:
+    reasons = {
+        errno.ENOSPC: "the disk is full; free some space or choose another folder.",
+        errno.EDQUOT: "your disk quota is used up; free some space or choose another folder.",
+        errno.EACCES: "there is no permission to write there; choose another folder.",
+        errno.EPERM: "there is no permission to write there; choose another folder.",
+        errno.EROFS: "the disk is read-only; choose another folder.",
+        errno.ENOTDIR: "its folder is a file; choose another folder.",
+        errno.EEXIST: "its folder is a file; choose another folder.",
+        errno.EISDIR: "a folder of that name exists; choose another name.",
+        errno.ENAMETOOLONG: "the name is too long; choose a shorter one.",
+    }
+    return reasons.get(error.errno or 0, f"{error.strerror or error}.")
+
+
+def _remove(temporary: Path) -> None:
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError:  # never made, as its folder cannot be entered; the first error is the one to tell
+        return
