@@ -1,0 +1,1 @@
+"""Comparisons with the official packages; see docs/benchmarks.md."""
