@@ -55,6 +55,20 @@ def parse_limits(text: str) -> tuple[float, float]:
     return low, high
 
 
+def parse_plane(text: str) -> tuple[int, ...]:
+    """Parse ``I`` or ``I,J...``: one index for each axis of a stack.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is anything else.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise typer.BadParameter(f"{text!r} is not I or I,J..., whole numbers from 0.", param_hint="--plane")
+    return tuple(int(part) for part in parts)
+
+
 def build_prompts(points: Sequence[Point], boxes: Sequence[Box]) -> list[Prompts]:
     """Group points and boxes into prompts, one per object.
 

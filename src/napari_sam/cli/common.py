@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from napari_sam.predict.load import LoadedModel
+    from napari_sam.predict.loaded import LoadedModel
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="Model name, see `napari-sam models list`.", show_default="sam_lite")

@@ -30,7 +30,9 @@ def exit_code(error: NapariSamError | OSError) -> int:
         return INTERRUPTED
     if isinstance(error, DownloadError | OutOfMemoryError | OSError):
         return FAILED
-    return UNUSABLE
+    cause = error.__cause__
+    disk_is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return FAILED if disk_is_full else UNUSABLE
 
 
 class _Commands(TyperGroup):

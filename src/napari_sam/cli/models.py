@@ -26,7 +26,7 @@ def list_models(json_file: JsonOption = None) -> None:
 
     check_outputs([json_file], [])
     paths = {name: find_model(name) for name in CARDS}
-    rows = [("NAME", "SIZE", "LICENCE", "WHERE", "TRAINED FOR")]
+    rows: list[tuple[str, ...]] = [("NAME", "SIZE", "LICENCE", "WHERE", "TRAINED FOR")]
     for name, card in CARDS.items():
         path = paths[name]
         size = f"{path.stat().st_size / 1e6:,.0f} MB" if path is not None else card.size_text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_sam import __version__
-from napari_sam.cli.arguments import build_prompts, parse_box, parse_limits, parse_point
+from napari_sam.cli.arguments import build_prompts, parse_box, parse_limits, parse_plane, parse_point
 from napari_sam.cli.common import (
     CheckpointOption,
     DeviceOption,
@@ -30,15 +30,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.predict.embedding import Embedding
-    from napari_sam.predict.load import LoadedModel
+    from napari_sam.predict.loaded import LoadedModel
 
 JSON_VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What the command line asked for, checked as far as that is possible without the image."""
+
+    image: Path
+    output: Path
+    prompts: list[Prompts]
+    mask: Path | None
+    multimask: bool
+    plane: tuple[int, ...] | None
+    limits: tuple[float, float] | None
+    channels: list[int] | None
 
 
 @dataclass(frozen=True)
 class _Result:
     """One run: what was loaded, what was predicted, and how long each step took."""
 
+    pixels: NDArray[Any]
     model: LoadedModel
     embedding: Embedding
     prompts: list[Prompts]
@@ -69,6 +84,10 @@ def predict(
         ),
     ] = None,
     multimask: Annotated[bool, typer.Option("--multimask", help="Three candidates per object, not one.")] = False,
+    plane: Annotated[
+        str | None,
+        typer.Option("--plane", metavar="I[,J...]", help="Plane of a stack: an index for each axis before the rows."),
+    ] = None,
     limits: Annotated[
         str | None,
         typer.Option("--limits", metavar="LOW,HIGH", help="Intensities shown to the model as black and white."),
@@ -89,43 +108,59 @@ def predict(
     top left pixel.
     """
     prompts = build_prompts([parse_point(text) for text in point or ()], [parse_box(text) for text in box or ()])
-    if not prompts and mask is None:
-        raise typer.BadParameter("give at least one --point, --box or --mask: what is to be segmented?")
-    if mask is not None and len(prompts) > 1:
-        raise typer.BadParameter("a mask describes one object; give at most one --box with it.", param_hint="--mask")
-    if output.suffix.lower() not in (".tif", ".tiff"):
-        raise typer.BadParameter(f"{output} must end in .tif or .tiff.", param_hint="--output")
     shown = None if limits is None else parse_limits(limits)
+    chosen = None if plane is None else parse_plane(plane)
+    request = _Request(image, output, prompts, mask, multimask, chosen, shown, channel or None)
+    _check(request)
     check_outputs([output, json_file], [image, mask, checkpoint])
 
-    from napari_sam.io.images import read_image
     from napari_sam.predict.load import load_model
-    from napari_sam.predict.predictor import Predictor
 
-    pixels = read_image(image)
     started = time.perf_counter()
     loaded = load_model(model, checkpoint, device, precision, on_message=tell)
-    predictor = Predictor(loaded)
-    ready = time.perf_counter()
-    embedding = predictor.encode(pixels, limits=shown, channels=channel or None)
-    encoded = time.perf_counter()
-    if mask is not None:
-        prompts = [_with_mask(prompts[0] if prompts else Prompts(), mask_logits(mask, embedding.frame))]
-    predictions = predictor.predict_many(embedding, prompts, multimask=multimask)
-    seconds = {"load": ready - started, "encode": encoded - ready, "predict": time.perf_counter() - encoded}
-    result = _Result(loaded, embedding, prompts, predictions, seconds)
-    _write(result, output)
+    result = _run(request, loaded, time.perf_counter() - started)
+    _write_masks(output, result.predictions)
     if json_file is not None:
-        write_json(json_file, _report(result, pixels, {"image": image, "mask": mask, "output": output}))
+        write_json(json_file, _report(request, result))
     _print_summary(result, output)
 
 
-def _write(result: _Result, output: Path) -> None:
+def _check(request: _Request) -> None:
+    if not request.prompts and request.mask is None:
+        raise typer.BadParameter("give at least one --point, --box or --mask: what is to be segmented?")
+    if request.mask is not None and len(request.prompts) > 1:
+        raise typer.BadParameter("a mask describes one object; give at most one --box with it.", param_hint="--mask")
+    if request.output.suffix.lower() not in (".tif", ".tiff"):
+        raise typer.BadParameter(f"{request.output} must end in .tif or .tiff.", param_hint="--output")
+
+
+def _run(request: _Request, model: LoadedModel, load_s: float) -> _Result:
+    from napari_sam.io.images import read_image
+    from napari_sam.predict.predictor import Predictor
+
+    predictor = Predictor(model, on_message=tell)
+    pixels = read_image(request.image, request.plane)
+    started = time.perf_counter()
+    embedding = predictor.encode(pixels, limits=request.limits, channels=request.channels)
+    encoded = time.perf_counter()
+    prompts = request.prompts
+    if request.mask is not None:
+        prompts = [_with_mask(prompts[0] if prompts else Prompts(), mask_logits(request.mask, embedding.frame))]
+    predictions = predictor.predict_many(embedding, prompts, multimask=request.multimask)
+    seconds = {"load": load_s, "encode": encoded - started, "predict": time.perf_counter() - encoded}
+    return _Result(pixels, model, embedding, prompts, predictions, seconds)
+
+
+def _with_mask(prompts: Prompts, logits: NDArray[np.float32]) -> Prompts:
+    return Prompts(prompts.points_yx, prompts.labels, prompts.box_yxyx, logits)
+
+
+def _write_masks(output: Path, predictions: list[Prediction]) -> None:
     import numpy as np
 
     from napari_sam.io.labels import write_masks
 
-    write_masks(output, np.concatenate([prediction.masks for prediction in result.predictions]))
+    write_masks(output, np.concatenate([prediction.masks for prediction in predictions]))
 
 
 def _print_summary(result: _Result, output: Path) -> None:
@@ -137,19 +172,20 @@ def _print_summary(result: _Result, output: Path) -> None:
     typer.echo(f"wrote {output}")
 
 
-def _with_mask(prompts: Prompts, logits: NDArray[np.float32]) -> Prompts:
-    return Prompts(prompts.points_yx, prompts.labels, prompts.box_yxyx, logits)
-
-
-def _report(result: _Result, pixels: NDArray[Any], files: dict[str, Path | None]) -> dict[str, Any]:
+def _report(request: _Request, result: _Result) -> dict[str, Any]:
     """Build the JSON file; its fields are documented in docs/cli.md and only ever added to."""
     record = result.embedding.preprocessing
+    files = {"image": request.image, "mask": request.mask, "output": request.output}
     return {
         "format": "napari-sam/predict",
         "version": JSON_VERSION,
         "napari_sam": __version__,
         "files": {name: None if path is None else str(path) for name, path in files.items()},
-        "image": {"shape": list(pixels.shape), "dtype": pixels.dtype.name},
+        "image": {
+            "shape": list(result.pixels.shape),
+            "dtype": result.pixels.dtype.name,
+            "plane": None if request.plane is None else list(request.plane),
+        },
         "model": describe_model(result.model),
         "preprocessing": {
             "channels": list(record.channels),
@@ -191,7 +227,9 @@ def _describe_masks(predictions: list[Prediction]) -> list[dict[str, Any]]:
 
 def _bounds(mask: NDArray[np.bool_]) -> list[int] | None:
     """First and last row and column of a mask; None if it is empty."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    import numpy as np
+
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return None
     return [int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])]
