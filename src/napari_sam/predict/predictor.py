@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import Cancelled, ModelError, PromptError
 from napari_sam.geometry.frame import ResizeFrame
+from napari_sam.predict.cache import EmbeddingCache
 from napari_sam.predict.device import MessageCallback, log_message
 from napari_sam.predict.embedding import Embedding
 from napari_sam.predict.execute import Executor, PromptBatch
+from napari_sam.predict.fingerprint import embedding_key, fingerprint
 from napari_sam.predict.loaded import LoadedModel
-from napari_sam.predict.preprocess import Channels, Limits, resized_rgb
+from napari_sam.predict.preprocess import Channels, Limits, checked_array, resized_rgb
 from napari_sam.predict.upscale import masks_at_image_size
 from napari_sam.types import Prediction, Prompts
 
@@ -28,12 +31,17 @@ class Predictor:
     Parameters
     ----------
     model : LoadedModel
+    cache : EmbeddingCache, optional
+        Asked before an image is encoded, and given what was computed. May be shared by predictors.
     on_message : callable
         Told when memory ran out and what was done about it. Logged when left out.
     """
 
-    def __init__(self, model: LoadedModel, on_message: MessageCallback = log_message) -> None:
+    def __init__(
+        self, model: LoadedModel, cache: EmbeddingCache | None = None, on_message: MessageCallback = log_message
+    ) -> None:
         self.model = model
+        self.cache = cache
         self._executor = Executor(model, on_message)
 
     def encode(
@@ -72,7 +80,17 @@ class Predictor:
         """
         check = _raiser(cancelled)
         check()
-        rgb, frame, preprocessing = resized_rgb(image, self.model.config.img_size, limits, channels)
+        array = checked_array(image)
+        if self.cache is None:
+            return self._encode(array, limits, channels, check)
+        key = embedding_key(self.model, fingerprint(array), limits, channels)
+        known = self.cache.get(key)
+        return self.cache.put(key, self._encode(array, limits, channels, check)) if known is None else known
+
+    def _encode(
+        self, array: NDArray[Any], limits: Limits | None, channels: Channels | None, check: Callable[[], None]
+    ) -> Embedding:
+        rgb, frame, preprocessing = resized_rgb(array, self.model.config.img_size, limits, channels)
         check()
         features, high_res = self._executor.encode(rgb)
         check()

@@ -94,7 +94,7 @@ def to_uint8_bands(
 
     Grey images stay one band, and uint8 bands are views of the image: large images need no second copy.
     """
-    array = _checked_array(image)
+    array = checked_array(image)
     notes: list[str] = []
     chosen = _choose_channels(array, channels, notes)
     sources = [array] if array.ndim == 2 else [array[..., c] for c in chosen]
@@ -159,7 +159,14 @@ def _as_rgb(bands: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     return [*bands, np.zeros_like(bands[0])][:3]  # two bands: nothing in blue
 
 
-def _checked_array(image: ArrayLike) -> NDArray[Any]:
+def checked_array(image: ArrayLike) -> NDArray[Any]:
+    """Read an image once, lazy or not, after making sure that it can be one.
+
+    Raises
+    ------
+    ImageError
+        If its shape or dtype cannot be an image's; a lazy stack is not read for that.
+    """
     lazy = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
     shape = tuple(lazy.shape)  # checked before a lazy stack is read
     if len(shape) not in (2, 3):
