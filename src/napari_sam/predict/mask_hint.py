@@ -41,4 +41,5 @@ def mask_to_logits(mask: NDArray[np.bool_], frame: ResizeFrame) -> NDArray[np.fl
     covered = np.zeros((side, side), np.float32)
     covered[:height, :width] = np.asarray(picture)
     covered = np.clip(covered, _CERTAINTY, 1 - _CERTAINTY)
-    return np.log(covered / (1 - covered))
+    logits: NDArray[np.float32] = np.log(covered / (1 - covered))
+    return logits
