@@ -139,8 +139,8 @@ def resized_rgb(
     small = [_resize(band, frame.input_hw) for band in bands]
     if min(frame.input_hw) < min(_SLIVER, *frame.original_hw):
         note = (
-            f"The image is {height} x {width}: resized for the model, its short side is only {min(frame.input_hw)} "
-            "pixels, too little to see objects. Cut it into shorter pieces."
+            f"The image is {height} x {width}: resized for the model, its short side is only {min(frame.input_hw)} px, "
+            "too little to see objects. Cut it into shorter pieces."
         )
         record = Preprocessing(record.channels, record.limits, record.source, (*record.notes, note))
     return np.stack(_as_rgb(small), axis=-1), frame, record
