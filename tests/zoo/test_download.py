@@ -318,7 +318,7 @@ def test_a_read_only_file_system_is_named(server: Server, folder: Path, monkeypa
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(download_module.PartFile, "begin", refuse)
-    with pytest.raises(DownloadError, match="cannot be written .Read-only file system"):
+    with pytest.raises(DownloadError, match=r"cannot be written \(Read-only file system"):
         download(server.card(), folder=folder, config=QUICK)
 
 

@@ -134,7 +134,8 @@ def save_checkpoint(
     except OSError as error:
         raise CheckpointError(f"{path}: the weights cannot be written ({error.strerror or error}).") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
     return path
 
 

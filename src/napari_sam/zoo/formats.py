@@ -49,7 +49,7 @@ _HF_MLP = re.compile(
     r"^(mask_decoder\.(?:iou_prediction_head|output_hypernetworks_mlps\.\d+)\.)(proj_in|layers\.(\d+)|proj_out)\.(.*)$"
 )
 
-_LORA = "a checkpoint with LoRA or adapter layers; merge them into the weights where it was trained, and save those"
+_LORA = "a checkpoint with LoRA or adapter layers; where they can be merged into the weights, save the merged model"
 _UNETR = (
     "micro-sam's decoder for automatic segmentation (UNETR), which belongs beside a model and has no prompt encoder; "
     "load the model's own file"
@@ -58,9 +58,12 @@ _FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), what)
     for pattern, what in (
         (r"(^|\.)(mask_decoder\.)?(hf_token|hq_token|hf_mlp|hq_mask_mlp|compress_vit_feat)", "a SAM-HQ checkpoint"),
-        (r"(^|\.)(memory_attention|memory_encoder|obj_ptr_proj|sam_mask_decoder|no_mem_embed)\b", "a SAM 2 checkpoint"),
+        (
+            r"(^|\.)(memory_attention|memory_encoder|obj_ptr_proj|sam_mask_decoder|no_mem_embed|no_memory_embedding)\b",
+            "a SAM 2 checkpoint",
+        ),
         (r"^(image_encoder\.trunk\.|vision_encoder\.backbone\.|mask_decoder\.conv_s0)", "a SAM 2 checkpoint"),
-        (r"^(detector|tracker)\.", "a SAM 3 checkpoint"),
+        (r"^(detector|tracker)(_model)?\.", "a SAM 3 checkpoint"),
         (r"(lora_|linear_[ab]_[qv]|\bw_[ab]_linear|[Aa]dapter)", _LORA),
         (r"^(decoder\.samplers|samplers|deconv|out_conv)", _UNETR),
         (r"^(visual\.|text_model\.|transformer\.resblocks\.)", "a CLIP checkpoint"),
@@ -88,8 +91,8 @@ def to_official(tensors: Mapping[str, Tensor], container: str, nest: str) -> tup
     CheckpointError
         If the tensors are of another kind of model (SAM-HQ, SAM 2, a decoder ...) or of none that is known.
     """
-    refuse_foreign(tensors)
     state = _strip_prefix(tensors)
+    refuse_foreign(state)
     layout = f"training checkpoint ({nest})" if container == "torch" and nest else "official"
     if any(name.startswith("vision_encoder.") for name in state):
         state, layout = from_hugging_face(state), "hugging face"
@@ -112,6 +115,7 @@ def _strip_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take off what wrappers put before every name: ``sam.``, ``module.``, ``_orig_mod.`` ..."""
     anchor = next((name for name in tensors if name == _ANCHOR or name.endswith(f".{_ANCHOR}")), None)
     if anchor is None:
+        refuse_foreign(tensors)
         raise CheckpointError(_not_sam(tensors))
     prefix = anchor.removesuffix(_ANCHOR)
     # Other names belong to what was trained beside the model, such as micro-sam's second decoder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import struct
 import zipfile
@@ -18,6 +19,8 @@ from napari_sam.zoo.unpickle import TensorRef, read_pickle
 
 _HEAD = 512
 _MAX_PICKLE = 64 << 20
+# What torch's unpickler raises for a damaged pickle; it has no error of its own for that.
+_DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, struct.error)
 _MAGIC = (
     (b"version https://git-lfs", "a git-lfs pointer, not the file itself: run 'git lfs pull', or download the file"),
     (b"<!doctype", "a web page: the download went wrong (a login page, a proxy, or a page about the file)"),
@@ -111,11 +114,21 @@ def _read_safetensors(path: Path) -> RawCheckpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             return RawCheckpoint(tensors, "safetensors", dict(file.metadata() or {}))
     except SafetensorError as error:
-        if "IncompleteBuffer" in str(error):
-            raise CheckpointError(
-                "the file is truncated: it holds less data than its header says. Get it again"
-            ) from error
+        if _promised_size(path) > path.stat().st_size:
+            raise CheckpointError("the file is truncated: data is missing at its end. Get it again") from error
         raise CheckpointError(f"the safetensors file is damaged ({error})") from error
+
+
+def _promised_size(path: Path) -> int:
+    """Size that a safetensors header speaks of, or 0 where it cannot be read."""
+    with path.open("rb") as file:
+        length = int(struct.unpack("<Q", file.read(8))[0])
+        header = file.read(length)
+    try:
+        ends = [entry["data_offsets"][1] for name, entry in json.loads(header).items() if name != "__metadata__"]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return 0
+    return 8 + length + max((end for end in ends if isinstance(end, int)), default=0)
 
 
 def _read_torch(path: Path) -> RawCheckpoint:
@@ -125,8 +138,9 @@ def _read_torch(path: Path) -> RawCheckpoint:
         ignored: frozenset[str] = frozenset()
     except pickle.UnpicklingError:
         tree, ignored = read_pickle(archive.pickle)
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"the torch checkpoint is damaged ({str(error).splitlines()[0]})") from error
+    except _DAMAGE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"the torch checkpoint is damaged ({reason})") from error
     mapping, nest, others = _find_weights(tree, ignored)
     tensors = {name: archive.tensor(v) if isinstance(v, TensorRef) else v for name, v in mapping.items()}
     return RawCheckpoint(tensors, "torch", {}, nest, others, ignored)

@@ -138,8 +138,9 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         """Return one of our own functions, a type marker, or the inert stand-in; never what the file names."""
+        module = "builtins" if module == "__builtin__" else module  # its name in Python 2, which torch writes
         root = module.partition(".")[0]
-        if root in _CODE_MODULES or (root in ("builtins", "__builtin__") and name in _CODE_BUILTINS):
+        if root in _CODE_MODULES or (root == "builtins" and name in _CODE_BUILTINS):
             raise CheckpointError(
                 f"it contains code ({module}.{name}), which weights never need. Nothing was executed. Do not trust "
                 "the file; get the weights from their publisher"
