@@ -14,6 +14,7 @@ MessageCallback = Callable[[str], None]
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _BIG_EMBED_DIM = 768  # ViT-B and up: long matrix products, where half the bits are truly twice as fast
 
 
@@ -102,10 +103,10 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that the device's or the computer's memory was exhausted."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    if isinstance(error, MemoryError):
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    text = str(error).lower()  # torch has a class for CUDA only
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in _OUT_OF_MEMORY)
 
 
 def free_cached_memory(device: torch.device) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from napari_sam.errors import Cancelled, ModelError, PromptError
+from napari_sam.errors import Cancelled, ModelError, OutOfMemoryError, PromptError
 from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.predict.cache import EmbeddingCache
 from napari_sam.predict.device import MessageCallback, log_message
@@ -90,7 +90,12 @@ class Predictor:
     def _encode(
         self, array: NDArray[Any], limits: Limits | None, channels: Channels | None, check: Callable[[], None]
     ) -> Embedding:
-        rgb, frame, preprocessing = resized_rgb(array, self.model.config.img_size, limits, channels)
+        try:
+            rgb, frame, preprocessing = resized_rgb(array, self.model.config.img_size, limits, channels)
+        except MemoryError as error:
+            raise OutOfMemoryError(
+                f"The computer's memory is not enough to prepare an image of shape {array.shape}; cut it into pieces."
+            ) from error
         check()
         features, high_res = self._executor.encode(rgb)
         check()
@@ -185,15 +190,24 @@ class Predictor:
             remaining = iter(indices)
             for logits, scores in self._executor.decode(embedding, batch, len(indices), multimask, _raiser(cancelled)):
                 for low_res, score in zip(logits, scores, strict=True):
-                    with torch.inference_mode():
-                        masks = masks_at_image_size(low_res, embedding.frame)
-                    yield next(remaining), Prediction(masks, score, low_res.numpy())
+                    yield next(remaining), Prediction(_masks(low_res, embedding.frame), score, low_res.numpy())
 
     def _check_embedding(self, embedding: Embedding) -> None:
         if embedding.model_hash != self.model.hash:
             raise ModelError(
                 f"This embedding was made by another model than {self.model.name!r}; encode the image again."
             )
+
+
+def _masks(low_res: torch.Tensor, frame: ResizeFrame) -> NDArray[np.bool_]:
+    try:
+        with torch.inference_mode():
+            return masks_at_image_size(low_res, frame)
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f"The computer's memory is not enough for {len(low_res)} masks of {frame.original_hw} pixels. Use "
+            "multimask=False, iter_predictions (one prediction at a time), or cut the image into pieces."
+        ) from error
 
 
 def _raiser(cancelled: CancelCheck | None) -> Callable[[], None]:
