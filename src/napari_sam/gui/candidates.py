@@ -1,0 +1,126 @@
+"""What the model is asked for a set of prompts, and how its answers become one proposal.
+
+The result depends on the prompts alone, not on the order of events: undo, redo and coming back to a slice show the
+same masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.types import Prediction, Prompts
+
+
+class PredictorLike(Protocol):
+    """What the widget needs of :class:`napari_sam.predict.predictor.Predictor`."""
+
+    def encode(
+        self,
+        image: NDArray[Any],
+        *,
+        limits: tuple[float, float] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Any:
+        """Return the embedding of an image, (H, W) or (H, W, C)."""
+
+    def predict(self, embedding: Any, prompts: Prompts, multimask: bool = True) -> Prediction:
+        """Return the masks for one object."""
+
+    def predict_many(
+        self,
+        embedding: Any,
+        prompts: Sequence[Prompts],
+        multimask: bool = False,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> list[Prediction]:
+        """Return the masks for several objects."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The masks for one object and the one to show first.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        Masks with the scores the model gives them.
+    first : int
+        Index of the mask shown until the user chooses another.
+    """
+
+    prediction: Prediction
+    first: int
+
+    def __len__(self) -> int:
+        """Return the number of masks."""
+        return len(self.prediction.masks)
+
+    def shown(self, choice: int | None) -> int:
+        """Return the index of the mask that is shown for the user's choice, or without one."""
+        return self.first if choice is None else choice % len(self)
+
+
+def is_ambiguous(prompts: Prompts) -> bool:
+    """Return whether the prompts leave open which of several nested things is meant: one point and nothing else."""
+    return prompts.box_yxyx is None and prompts.points_yx is not None and len(prompts.points_yx) == 1
+
+
+def ask(
+    predictor: PredictorLike, embedding: Any, objects: Sequence[Prompts], cancelled: Callable[[], bool]
+) -> tuple[Candidates, ...]:
+    """Return the candidates of every object.
+
+    A single object gets three candidates. Where its prompts are more than one point, the best candidate is fed back
+    as a mask prompt, as in the model's training, and the decoder's output for several prompts takes its place.
+    Several objects get one mask each.
+    """
+    if len(objects) != 1:
+        many = predictor.predict_many(embedding, list(objects), multimask=False, cancelled=cancelled)
+        return tuple(Candidates(prediction, prediction.best) for prediction in many)
+    prompts = objects[0]
+    first = predictor.predict(embedding, prompts, multimask=True)
+    best = first.best
+    if is_ambiguous(prompts):
+        return (Candidates(first, best),)
+    hint = Prompts(prompts.points_yx, prompts.labels, prompts.box_yxyx, first.logits[best])
+    return (Candidates(_with(first, best, predictor.predict(embedding, hint, multimask=False)), best),)
+
+
+def compose(objects: Sequence[Candidates], choice: int | None) -> NDArray[np.uint16]:
+    """Return the proposal, shape (H, W): object i has id i + 1; smaller objects lie on top of larger ones.
+
+    Parameters
+    ----------
+    objects : sequence of Candidates
+        At least one.
+    choice : int or None
+        Mask the user chose, None for the one to show first.
+    """
+    masks = [candidates.prediction.masks[candidates.shown(choice)] for candidates in objects]
+    proposal = np.zeros(masks[0].shape, np.uint16)
+    for index in sorted(range(len(masks)), key=lambda index: -int(masks[index].sum())):
+        proposal[masks[index]] = index + 1
+    return proposal
+
+
+def describe(objects: Sequence[Candidates], choice: int | None) -> str:
+    """Return a text for the status line, such as ``IoU 0.93, candidate 2 of 3``."""
+    shown = [candidates.shown(choice) for candidates in objects]
+    scores = [float(candidates.prediction.scores[index]) for candidates, index in zip(objects, shown, strict=True)]
+    if len(objects) > 1:
+        return f"{len(objects)} objects, IoU {min(scores):.2f} to {max(scores):.2f}"
+    text = f"IoU {scores[0]:.2f}, candidate {shown[0] + 1} of {len(objects[0])}"
+    is_empty = not objects[0].prediction.masks[shown[0]].any()
+    return f"{text}: an empty mask, try another candidate or point" if is_empty else text
+
+
+def _with(candidates: Prediction, index: int, refined: Prediction) -> Prediction:
+    masks, scores, logits = candidates.masks.copy(), candidates.scores.copy(), candidates.logits.copy()
+    masks[index], scores[index], logits[index] = refined.masks[0], refined.scores[0], refined.logits[0]
+    return Prediction(masks, scores, logits)

@@ -1,0 +1,146 @@
+"""The controls of the Segment widget: what there is, what it is called, and how it is laid out. No behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FileEdit,
+    Label,
+    ProgressBar,
+    PushButton,
+    RadioButtons,
+    Widget,
+)
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QSizePolicy
+
+from napari_sam.gui.keymap import KEYMAP, key_of
+from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
+from napari_sam.gui.objects import KEEP, REPLACE
+from napari_sam.gui.prompts import NEGATIVE, POSITIVE
+
+CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
+MINIMUM_WIDTH = 320
+
+
+class Controls:
+    """Every control of the widget, by name.
+
+    Parameters
+    ----------
+    image_choices : callable
+        Returns (text, layer) of the image layers, called whenever the choices are reset.
+    """
+
+    def __init__(self, image_choices: Callable[[Any], list[tuple[str, Any]]]) -> None:
+        self.image = ComboBox(
+            name="image", choices=image_choices, nullable=True, tooltip="The image layer to segment; its shown slice."
+        )
+        self.model = ComboBox(
+            name="model",
+            choices=model_choices(),
+            value=DEFAULT_MODEL,
+            tooltip="sam_lite ships with the package. For the others: napari-sam models download NAME.",
+        )
+        self.prompt = RadioButtons(
+            name="prompt",
+            label="next click",
+            choices=[POSITIVE, NEGATIVE],
+            orientation="horizontal",
+            tooltip=f"Positive: this belongs to the object. Negative: this does not. Key {key_of('toggle_prompt')}; "
+            "with Control or Alt held, one click counts as the other.",
+        )
+        self.use_points = _button("use_points", "Points", "Make the points layer active and click objects.")
+        self.use_boxes = _button("use_boxes", "Boxes", "Make the boxes layer active and drag boxes around objects.")
+        self.next_candidate = _button(
+            "next_candidate", "Next candidate", "A click may mean a part or the whole: show the next of three masks."
+        )
+        self.commit = _button("commit", "Commit", "Write the proposal into the objects layer with the next free id.")
+        self.overlap = ComboBox(
+            name="overlap",
+            choices=[KEEP, REPLACE],
+            value=KEEP,
+            tooltip="Where a committed object lies already: keep it, or replace its pixels.",
+        )
+        self.undo = _button("undo", "Undo", "Take back the last click, box, choice, clear or commit.")
+        self.redo = _button("redo", "Redo", "Do again what was undone last.")
+        self.clear = _button("clear", "Clear", "Remove the points and boxes of this slice.")
+        self.cancel = _button("cancel", "Cancel", "Stop the computation; the prompts stay.")
+        self.progress = ProgressBar(name="progress", min=0, max=0, visible=False, tooltip="The model is working.")
+        self.status = Label(name="status", value="", tooltip="What the tool does, and what it found.")
+        self.advanced = CheckBox(
+            name="advanced", text="Advanced", value=False, tooltip="Show checkpoint file, device and precision."
+        )
+        self.checkpoint = FileEdit(
+            name="checkpoint",
+            filter=CHECKPOINT_FILTER,
+            nullable=True,
+            tooltip="A file of weights to use instead of the model above; its architecture is recognised.",
+        )
+        self.device = ComboBox(
+            name="device",
+            choices=DEVICES,
+            value="auto",
+            tooltip="Where to compute; auto takes a GPU where there is one.",
+        )
+        self.precision = ComboBox(
+            name="precision", choices=PRECISIONS, value="auto", tooltip="Number format of the image encoder."
+        )
+        self.keys = Label(name="keys", label="keys", value=_keys_text(), tooltip="Active while this widget is open.")
+
+    def layout(self) -> list[Widget]:
+        """Return the controls in the order they are shown, buttons in rows."""
+        return [
+            self.image,
+            self.model,
+            self.prompt,
+            _row("tool", self.use_points, self.use_boxes),
+            _row("mask", self.next_candidate, self.commit),
+            self.overlap,
+            _row("edit", self.undo, self.redo, self.clear),
+            self.status,
+            _row("busy", self.progress, self.cancel),
+            self.advanced,
+            *self.advanced_controls(),
+        ]
+
+    def prepare_native(self) -> None:
+        """Set what magicgui has no words for: text that wraps, and room for it so that nothing jumps."""
+        for label in (self.status.native, self.keys.native):
+            label.setWordWrap(True)
+            label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.status.native.setMinimumHeight(3 * self.status.native.fontMetrics().lineSpacing() + 4)
+        self.status.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def advanced_controls(self) -> tuple[Widget, ...]:
+        """Return the controls that are shown on demand only."""
+        return self.checkpoint, self.device, self.precision, self.keys
+
+    def model_controls(self) -> tuple[ComboBox | FileEdit, ...]:
+        """Return the controls that say which model computes, and how."""
+        return self.model, self.checkpoint, self.device, self.precision
+
+    def buttons(self) -> Iterator[PushButton]:
+        """Yield the buttons; each calls the widget's method of its own name."""
+        yield from (self.use_points, self.use_boxes, self.next_candidate, self.commit)
+        yield from (self.undo, self.redo, self.clear, self.cancel)
+
+
+def _button(name: str, text: str, tooltip: str) -> PushButton:
+    return PushButton(name=name, text=f"{text} ({key_of(name)})", tooltip=f"{tooltip} Key {key_of(name)}.")
+
+
+def _row(name: str, *widgets: Widget) -> Container[Widget]:
+    row = Container(name=f"{name}_row", label=name, widgets=widgets, layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
+def _keys_text() -> str:
+    return "\n".join(f"{action.key}: {action.text}" for action in KEYMAP)

@@ -1,0 +1,234 @@
+"""The layers of one image: its prompts, the live proposal and the committed objects.
+
+Layers are held by reference and found by ``layer.metadata["napari_sam"]``, never by name, so that users may rename
+them, save and reload them, and open the widget again on what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels, Layer, Points, Shapes
+from napari.utils.colormaps import CyclicLabelColormap
+
+from napari_sam.gui.planes import Plane, spatial_shape
+from napari_sam.gui.prompts import FEATURE, NEGATIVE, POSITIVE, PromptState
+
+if TYPE_CHECKING:
+    from napari.components import LayerList
+    from napari.layers import Image
+
+METADATA_KEY = "napari_sam"
+POINTS, BOXES, PROPOSAL, OBJECTS = "points", "boxes", "proposal", "objects"
+SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+# Okabe and Ito's colour-blind-safe set; points differ in shape as well.
+POSITIVE_COLOR, NEGATIVE_COLOR, BOX_COLOR = "#56B4E9", "#D55E00", "#56B4E9"
+SYMBOLS: Mapping[str, str] = {POSITIVE: "disc", NEGATIVE: "x"}
+PROPOSAL_COLORS = ("transparent", "#F0E442", "#56B4E9", "#CC79A7", "#E69F00", "#009E73", "#D55E00", "#0072B2")
+# Beyond this many bytes label arrays live in compressed chunks that exist only where something was written.
+SPARSE_ABOVE = 2**31
+
+
+def role_of(layer: Layer) -> str | None:
+    """Return the role of a layer in this plugin, or None for a layer that is not ours."""
+    entry = layer.metadata.get(METADATA_KEY)
+    return entry.get("role") if isinstance(entry, Mapping) else None
+
+
+def spatial_kwargs(image: Image) -> dict[str, Any]:
+    """Return what places a derived layer exactly over ``image``."""
+    return {name: getattr(image, name) for name in SPATIAL}
+
+
+def copy_placement(image: Image, layer: Layer) -> None:
+    """Move an existing derived layer to where ``image`` is now."""
+    for name in SPATIAL:
+        setattr(layer, name, getattr(image, name))
+
+
+@dataclass
+class RoleLayers:
+    """The four layers that belong to one image."""
+
+    points: Points
+    boxes: Shapes
+    proposal: Labels
+    objects: Labels
+
+    def all(self) -> tuple[Layer, ...]:
+        """Return the four layers, lowest first."""
+        return self.objects, self.proposal, self.boxes, self.points
+
+
+def ensure_layers(layers: LayerList, image: Image, known: RoleLayers | None = None) -> tuple[RoleLayers, list[str]]:
+    """Return the layers of ``image``, adopting those that exist and adding those that do not.
+
+    Parameters
+    ----------
+    layers : LayerList
+        ``viewer.layers``.
+    image : Image
+        Image the layers belong to.
+    known : RoleLayers, optional
+        Layers held so far: those still in the list stay.
+
+    Returns
+    -------
+    tuple of RoleLayers and list of str
+        The layers, and the roles that had to be created.
+    """
+    makers: dict[str, Callable[[Image], Layer]] = {
+        OBJECTS: _make_objects,
+        PROPOSAL: _make_proposal,
+        BOXES: _make_boxes,
+        POINTS: _make_points,
+    }
+    found: dict[str, Any] = {}
+    created: list[str] = []
+    for role, make in makers.items():
+        held = getattr(known, role) if known is not None else None
+        layer = held if held is not None and held in layers else _adoptable(layers, image, role)
+        if layer is None:
+            layer = make(image)
+            layers.append(layer)
+            created.append(role)
+        elif role != OBJECTS and layer is not held:
+            layer.visible = True
+        layer.metadata[METADATA_KEY] = {"role": role, "image": str(image.unique_id)}
+        found[role] = layer
+    return RoleLayers(**found), created
+
+
+def leave_layers(layers: LayerList, image: Image, held: RoleLayers) -> None:
+    """Clear up when the tool goes on to another image: the committed objects stay, always.
+
+    Prompts and proposal are removed with their image, and where they are empty; else they are hidden until the tool
+    comes back to their image.
+    """
+    empty = len(held.points.data) == 0 and len(held.boxes.data) == 0
+    for layer in (held.points, held.boxes, held.proposal):
+        if layer not in layers:
+            continue
+        if empty or image not in layers:
+            layers.remove(layer)
+        else:
+            layer.visible = False
+
+
+def write_prompts(held: RoleLayers, state: PromptState) -> None:
+    """Make the prompt layers hold exactly ``state``."""
+    points, boxes = held.points, held.boxes
+    points.selected_data = set()
+    points.data = state.points
+    labels = np.array(state.labels, object)
+    points.features = pd.DataFrame({FEATURE: pd.Categorical(labels, categories=[POSITIVE, NEGATIVE])})
+    restyle_points(points)
+    boxes.selected_data = set()
+    boxes.data = []
+    if state.boxes:
+        boxes.add([np.array(box) for box in state.boxes], shape_type=list(state.shape_types))
+        boxes.selected_data = set()
+
+
+def restyle_points(points: Points) -> None:
+    """Give every point the symbol and colour of its category."""
+    names = list(points.features[FEATURE].astype(str))
+    points.symbol = [SYMBOLS.get(name, SYMBOLS[POSITIVE]) for name in names] or [points.current_symbol]
+    points.refresh_colors(update_color_mapping=False)
+
+
+def write_proposal(layer: Labels, plane: Plane, proposal: np.ndarray[Any, Any] | int) -> None:
+    """Show a proposal, shape (H, W), on its plane; 0 clears it. The layer's own undo history is not involved."""
+    layer.data[plane.slicer] = proposal
+    layer.refresh(extent=False)
+
+
+def _adoptable(layers: LayerList, image: Image, role: str) -> Layer | None:
+    shape, present = spatial_shape(image), {str(layer.unique_id) for layer in layers}
+    orphan = None
+    for layer in reversed(layers):
+        if role_of(layer) != role or not _fits(layer, role, shape):
+            continue
+        owner = layer.metadata[METADATA_KEY].get("image")
+        if owner == str(image.unique_id):
+            return layer
+        if owner not in present:
+            orphan = orphan or layer
+    return orphan
+
+
+def _fits(layer: Layer, role: str, shape: tuple[int, ...]) -> bool:
+    if role == POINTS:
+        return isinstance(layer, Points) and layer.ndim == len(shape) and FEATURE in layer.features
+    if role == BOXES:
+        return isinstance(layer, Shapes) and (layer.ndim == len(shape) or layer.nshapes == 0)
+    fits = isinstance(layer, Labels) and not layer.multiscale and tuple(layer.data.shape) == shape
+    return fits and (role == PROPOSAL or layer.data.dtype.itemsize >= 2)
+
+
+def _make_points(image: Image) -> Layer:
+    categories = pd.Categorical([], categories=[POSITIVE, NEGATIVE])
+    layer = Points(
+        np.empty((0, len(spatial_shape(image)))),
+        ndim=len(spatial_shape(image)),
+        name="points",
+        features=pd.DataFrame({FEATURE: categories}),
+        feature_defaults=_category(POSITIVE),
+        face_color=FEATURE,
+        face_color_cycle={POSITIVE: POSITIVE_COLOR, NEGATIVE: NEGATIVE_COLOR},
+        border_width=0,
+        symbol=SYMBOLS[POSITIVE],
+        size=14,
+        # The size on the screen stays readable at every zoom and every pixel size.
+        canvas_size_limits=(14, 18),
+        **spatial_kwargs(image),
+    )
+    set_next_label(layer, POSITIVE)
+    return layer
+
+
+def set_next_label(points: Points, label: str) -> None:
+    """Make the next point positive or negative, in category, colour and symbol."""
+    points.selected_data = set()
+    points.feature_defaults = _category(label)
+    points.current_symbol = SYMBOLS[label]
+
+
+def _category(label: str) -> pd.DataFrame:
+    return pd.DataFrame({FEATURE: pd.Categorical([label], categories=[POSITIVE, NEGATIVE])})
+
+
+def _make_boxes(image: Image) -> Layer:
+    width = max(spatial_shape(image)[-2:]) / 300
+    return Shapes(
+        None,
+        ndim=len(spatial_shape(image)),
+        name="boxes",
+        edge_color=BOX_COLOR,
+        face_color="transparent",
+        edge_width=max(width, 0.5),
+        **spatial_kwargs(image),
+    )
+
+
+def _make_proposal(image: Image) -> Layer:
+    colormap = CyclicLabelColormap(colors=list(PROPOSAL_COLORS), background_value=0)
+    return Labels(_zeros(image), name="proposal", opacity=0.55, colormap=colormap, **spatial_kwargs(image))
+
+
+def _make_objects(image: Image) -> Layer:
+    return Labels(_zeros(image), name="objects", opacity=0.6, **spatial_kwargs(image))
+
+
+def _zeros(image: Image) -> Any:
+    shape = spatial_shape(image)
+    if np.prod(shape, dtype=np.int64) * np.dtype(np.uint16).itemsize <= SPARSE_ABOVE:
+        return np.zeros(shape, np.uint16)
+    import zarr
+
+    chunks = (1,) * (len(shape) - 2) + tuple(min(length, 1024) for length in shape[-2:])
+    return zarr.create_array(zarr.storage.MemoryStore(), shape=shape, chunks=chunks, dtype=np.uint16, fill_value=0)

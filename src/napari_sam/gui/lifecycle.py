@@ -1,0 +1,91 @@
+"""When a docked widget is taken out, put back, hidden, or its window closes."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_sam.gui.timers import Debounce
+
+
+class Lifecycle(QObject):
+    """Watches a native widget and says what becomes of it.
+
+    Parameters
+    ----------
+    native : QWidget
+        The widget as napari docks it.
+    """
+
+    docked = Signal()
+    undocked = Signal()
+    switched = Signal(bool)
+    window_closing = Signal()
+    window_closed = Signal()
+
+    def __init__(self, native: QWidget) -> None:
+        super().__init__()
+        self._native = native
+        self._window: QMainWindow | None = None
+        self._after_close = Debounce(self._on_after_close, 0)
+        # Put off: while the event is on its way, the dock does not say yet what it will be.
+        self._after_switch = Debounce(self._on_after_switch, 0)
+        native.installEventFilter(self)
+        native.destroyed.connect(self._on_destroyed)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Turn Qt's events into signals; never keeps an event from its receiver."""
+        kind = None if event is None else event.type()
+        if watched is self._window and kind == QEvent.Type.Close:
+            # The user may still refuse; whether the window is gone shows when the event is through.
+            self.window_closing.emit()
+            self._after_close.request()
+        elif watched is self._native:
+            if kind == QEvent.Type.ParentChange:
+                self._on_parent_change()
+            elif kind in (QEvent.Type.Show, QEvent.Type.Hide):
+                self._after_switch.request()
+        return False
+
+    def stop(self) -> None:
+        """Watch the window no longer."""
+        self._after_close.stop()
+        self._after_switch.stop()
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
+
+    def _on_parent_change(self) -> None:
+        if self._native.parent() is None:
+            self.undocked.emit()
+        else:
+            self.docked.emit()
+
+    def _watch_window(self) -> None:
+        window = self._native.window()
+        if window is not self._window and isinstance(window, QMainWindow):
+            if self._window is not None:
+                self._window.removeEventFilter(self)
+            self._window = window
+            window.installEventFilter(self)
+
+    def _on_after_switch(self) -> None:
+        self._watch_window()
+        self.switched.emit(self._is_switched_on())
+
+    def _is_switched_on(self) -> bool:
+        # A dock behind another tab is hidden too, but still switched on.
+        parent = self._native.parent()
+        while parent is not None and not isinstance(parent, QDockWidget):
+            parent = parent.parent()
+        action = None if parent is None else parent.toggleViewAction()
+        return action is None or bool(action.isChecked())
+
+    def _on_destroyed(self) -> None:
+        # The window went first and took the event filter with it.
+        self._window = None
+        self.window_closed.emit()
+
+    def _on_after_close(self) -> None:
+        if self._window is not None and not self._window.isVisible():
+            self.window_closed.emit()

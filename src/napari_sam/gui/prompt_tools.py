@@ -1,0 +1,179 @@
+"""The layers of one image as tools: what the user edits in them, and what happens when one is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_sam.gui.connections import Connections
+from napari_sam.gui.layers import (
+    SPATIAL,
+    SYMBOLS,
+    copy_placement,
+    ensure_layers,
+    restyle_points,
+    role_of,
+    write_prompts,
+)
+from napari_sam.gui.planes import Plane
+from napari_sam.gui.polarity import Polarity
+from napari_sam.gui.prompts import FEATURE, PromptState, read_state
+from napari_sam.gui.timers import Debounce
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+# Shapes and Points announce a change before and after it; only what is done counts.
+DONE = ("added", "removed", "changed")
+
+
+class PromptTools:
+    """Owns the layers of one image and reports edits of the prompts.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Viewer the layers are added to.
+    image : Image
+        Image layer they belong to.
+    """
+
+    edited = Signal(str)
+    notice = Signal(str)
+    objects_painted = Signal(object)
+    polarity_changed = Signal()
+    renewed = Signal()
+
+    def __init__(self, viewer: ViewerModel, image: Image) -> None:
+        self._viewer = viewer
+        self._image = image
+        self._writing = False
+        self._layer_connections = Connections()
+        self._connections = Connections()
+        self._recreate = Debounce(self._recreate_missing, 0)
+        self._deselect = Debounce(self._deselect_points, 0)
+        self.layers, _ = ensure_layers(viewer.layers, image)
+        self.polarity = Polarity(self.layers.points)
+        self._attach()
+        self._connections.add(viewer.layers.events.removed, self._on_layer_removed)
+        for name in SPATIAL:
+            self._connections.add(getattr(image.events, name), self._on_image_moved)
+        self.use_points()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something that was put off still has to be done."""
+        return self._recreate.pending or self._deselect.pending
+
+    def read(self, choices: Mapping[Plane, int]) -> PromptState:
+        """Return a snapshot of the prompt layers with these choices."""
+        return read_state(self.layers.points, self.layers.boxes, choices)
+
+    def write(self, state: PromptState) -> None:
+        """Make the prompt layers hold ``state``, without reporting it as an edit."""
+        label = self.polarity.label
+        with self._silent():
+            write_prompts(self.layers, state)
+            self.polarity.label = label
+
+    def use_points(self) -> None:
+        """Make the points layer active, ready for clicks."""
+        self._viewer.layers.selection.active = self.layers.points
+        self.layers.points.mode = "add"
+
+    def use_boxes(self) -> None:
+        """Make the boxes layer active, ready for rectangles."""
+        self._viewer.layers.selection.active = self.layers.boxes
+        self.layers.boxes.mode = "add_rectangle"
+
+    def close(self) -> None:
+        """Disconnect from the layers, which stay."""
+        self._recreate.stop()
+        self._deselect.stop()
+        self._connections.clear()
+        self._detach()
+
+    def _attach(self) -> None:
+        points, boxes, objects = self.layers.points, self.layers.boxes, self.layers.objects
+        self._layer_connections.add(points.events.data, self._on_points)
+        self._layer_connections.add(points.events.features, self._on_points)
+        self._layer_connections.add(points.events.feature_defaults, self._on_feature_defaults)
+        self._layer_connections.add(boxes.events.data, self._on_boxes)
+        self._layer_connections.add(objects.events.paint, self._on_paint)
+        self._layer_connections.add(objects.events.data, self._on_objects_replaced)
+
+    def _detach(self) -> None:
+        self._layer_connections.clear()
+        self.polarity.detach()
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+
+    def _on_points(self, event: Any) -> None:
+        if self._writing or not _is_done(event):
+            return
+        points = self.layers.points
+        with self._silent():
+            self.polarity.restore()
+            names = points.features[FEATURE].astype(str)
+            if [SYMBOLS.get(name) for name in names] != [str(symbol) for symbol in points.symbol]:
+                restyle_points(points)
+        if str(points.mode) == "add":
+            self._deselect.request()
+        self.edited.emit("point")
+
+    def _deselect_points(self) -> None:
+        # napari selects a new point right after announcing it, and the highlight hides its colour.
+        self.layers.points.selected_data = set()
+
+    def _on_feature_defaults(self, event: Any) -> None:
+        self.polarity_changed.emit()
+
+    def _on_boxes(self, event: Any) -> None:
+        if not self._writing and _is_done(event):
+            self.edited.emit("box")
+
+    def _on_paint(self, event: Any) -> None:
+        self.objects_painted.emit(max((int(np.max(atom[2], initial=0)) for atom in event.value), default=0))
+
+    def _on_objects_replaced(self, event: Any) -> None:
+        self.objects_painted.emit(None)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        if role_of(event.value) is not None and any(event.value is layer for layer in self.layers.all()):
+            # Not now: the whole viewer may be closing, or the image going with it.
+            self._recreate.request()
+
+    def _recreate_missing(self) -> None:
+        if self._image not in self._viewer.layers:
+            return
+        self._detach()
+        self.layers, created = ensure_layers(self._viewer.layers, self._image, self.layers)
+        self.polarity = Polarity(self.layers.points)
+        self._attach()
+        if not created:
+            return
+        self.use_points()
+        self.objects_painted.emit(None)
+        lost = " The committed objects went with it." if "objects" in created else ""
+        self.notice.emit(f"Made a new layer for: {', '.join(created)}. The Segment widget needs it.{lost}")
+        self.renewed.emit()
+
+    def _on_image_moved(self, event: Any) -> None:
+        for layer in self.layers.all():
+            copy_placement(self._image, layer)
+
+
+def _is_done(event: Any) -> bool:
+    action = getattr(event, "action", None)
+    return action is None or str(getattr(action, "value", action)).lower() in DONE

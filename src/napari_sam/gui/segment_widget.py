@@ -1,0 +1,326 @@
+"""The Segment widget: click a thing, get its mask. It wires controls, session and background thread together."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Container, Widget
+from napari.layers import Image, Layer
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtWidgets import QApplication
+
+from napari_sam.errors import NapariSamError
+from napari_sam.gui.background import Background
+from napari_sam.gui.connections import Connections
+from napari_sam.gui.controls import MINIMUM_WIDTH, Controls
+from napari_sam.gui.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
+from napari_sam.gui.keymap import KeyBinder
+from napari_sam.gui.layers import leave_layers
+from napari_sam.gui.lifecycle import Lifecycle
+from napari_sam.gui.prompts import NEGATIVE, POSITIVE
+from napari_sam.gui.session import SegmentSession
+from napari_sam.gui.timers import Debounce
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+NO_IMAGE = "Open an image (File > Open Sample has some), then click an object in it."
+
+
+class SegmentWidget(Container[Widget]):
+    """Points and boxes drawn in napari drive Segment Anything, live.
+
+    Everything the buttons do can be scripted: ``commit()``, ``undo()``, ``redo()``, ``clear()``,
+    ``next_candidate()``, ``cancel()`` and ``wait()``; prompts are what the layers with the roles ``points`` and
+    ``boxes`` hold.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer to work in.
+    predictor_factory : callable, optional
+        Loads the predictor for a :class:`napari_sam.gui.engine.ModelChoice`; called in the background thread.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, predictor_factory: Factory = load_predictor) -> None:
+        # napari hands plugins a proxy whose attributes are never identical objects; layers are held by reference here.
+        self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._factory = predictor_factory
+        self._controls = Controls(self._image_choices)
+        self._session: SegmentSession | None = None
+        self._connections = Connections()
+        self._is_open = False
+        super().__init__(widgets=self._controls.layout(), labels=True, name="Segment")
+        self._keys = KeyBinder(self._viewer, self)
+        self._prepare_native()
+        self._open()
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a control by name, those inside rows included, or by position."""
+        if isinstance(key, str):
+            rows = [child for child in self if isinstance(child, Container)]
+            for row in rows:
+                if (found := row.get_widget(key)) is not None:
+                    return found
+        return super().__getitem__(key)
+
+    # -- what scripts, buttons and keys call -------------------------------------------------------------------------
+
+    @property
+    def session(self) -> SegmentSession | None:
+        """The session on the chosen image, or None without an image."""
+        return self._session
+
+    @property
+    def pending(self) -> bool:
+        """Whether an answer, or anything that may lead to a question, is still on its way."""
+        if not self._is_open:
+            return False
+        waiting = self._session is not None and self._session.pending
+        return waiting or self._layers_changed.pending or self._background.pending
+
+    def wait(self, timeout_s: float = 60.0) -> bool:
+        """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            QApplication.processEvents()
+            if not self.pending:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+
+    def next_candidate(self) -> None:
+        """Show the next candidate mask; after the last comes the first."""
+        if self._session is not None:
+            self._session.next_candidate()
+
+    def commit(self) -> None:
+        """Write the proposal into the objects layer and clear the prompts of the slice."""
+        if self._session is not None:
+            self._session.commit(self._controls.overlap.value)
+
+    def undo(self) -> None:
+        """Take back the last click, box, choice, clear or commit."""
+        if self._session is not None:
+            self._session.undo()
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        if self._session is not None:
+            self._session.redo()
+
+    def clear(self) -> None:
+        """Remove the prompts of the shown slice."""
+        if self._session is not None:
+            self._session.clear()
+
+    def cancel(self) -> None:
+        """Drop pending work; the prompts stay."""
+        if not self._is_open:
+            return
+        self._background.cancel()
+        if self._session is not None:
+            self._session.forget_asked()
+        self._set_status("Cancelled; the prompts are still there.")
+        self._show_busy()
+
+    def toggle_prompt(self) -> None:
+        """Switch the next clicks between positive and negative."""
+        self._controls.prompt.value = NEGATIVE if self._controls.prompt.value == POSITIVE else POSITIVE
+
+    def toggle_proposal(self) -> None:
+        """Hide or show the proposal."""
+        if self._session is not None:
+            proposal = self._session.tools.layers.proposal
+            proposal.visible = not proposal.visible
+
+    def use_points(self) -> None:
+        """Make the points layer active, ready for clicks."""
+        if self._session is not None:
+            self._session.tools.use_points()
+
+    def use_boxes(self) -> None:
+        """Make the boxes layer active, ready for rectangles."""
+        if self._session is not None:
+            self._session.tools.use_boxes()
+
+    def close(self) -> None:
+        """Disconnect from the viewer and end the background thread; the layers stay."""
+        self._shut()
+        super().close()
+
+    # -- opening and closing -----------------------------------------------------------------------------------------
+
+    def _prepare_native(self) -> None:
+        self.native.setMinimumWidth(MINIMUM_WIDTH)
+        self._controls.prepare_native()
+        for control in self._controls.advanced_controls():
+            control.visible = False
+        for button in self._controls.buttons():
+            button.changed.connect(partial(self._on_button, button.name))
+        self._controls.image.changed.connect(self._on_image_chosen)
+        for control in self._controls.model_controls():
+            control.changed.connect(self._on_model_chosen)
+        self._controls.prompt.changed.connect(self._on_prompt_chosen)
+        self._controls.advanced.changed.connect(self._on_advanced)
+        self._lifecycle = Lifecycle(self.native)
+        self._lifecycle.docked.connect(self._open)
+        self._lifecycle.undocked.connect(self._shut)
+        self._lifecycle.switched.connect(self._on_switched)
+        self._lifecycle.window_closing.connect(self.cancel)
+        self._lifecycle.window_closed.connect(self._shut)
+
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        self._is_open = True
+        self._background = Background(self._factory)
+        self._background.progressed.connect(self._set_status)
+        self._background.warned.connect(show_warning)
+        self._background.answered.connect(self._on_answered)
+        self._background.failed.connect(self._on_failed)
+        self._background.cancelled.connect(self._on_cancelled)
+        # Never from within a layer event: the whole list may be on its way out with the viewer.
+        self._layers_changed = Debounce(self._follow_layers, 0)
+        for name in ("inserted", "removed", "renamed"):
+            self._connections.add(getattr(self._viewer.layers.events, name), self._layers_changed.request)
+        self._on_switched(True)
+        self._follow_layers()
+
+    def _shut(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._connections.clear()
+        self._layers_changed.stop()
+        self._keys.unbind()
+        self._end_session()
+        self._background.close()
+        self._lifecycle.stop()
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _on_switched(self, on: bool) -> None:
+        if not on or not self._is_open:
+            self._keys.unbind()
+        elif not self._keys.active and (taken := self._keys.bind()):
+            show_info(f"These keys are bound to something else and stay so: {', '.join(taken)}. Use the buttons.")
+
+    # -- image and layers --------------------------------------------------------------------------------------------
+
+    def _images(self) -> list[Image]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _image_choices(self, widget: Any = None) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in self._images()]
+
+    def _default_image(self) -> Image | None:
+        active: Layer | None = self._viewer.layers.selection.active
+        images = self._images()
+        return active if isinstance(active, Image) else (images[-1] if images else None)
+
+    def _follow_layers(self) -> None:
+        current = None if self._session is None else self._session.image
+        image = current if current in self._images() else self._default_image()
+        with self._controls.image.changed.blocked():
+            self._controls.image.reset_choices()
+            self._controls.image.value = image
+        self._on_image_chosen(image)
+
+    def _on_image_chosen(self, image: Image | None) -> None:
+        if not self._is_open or (self._session is not None and self._session.image is image):
+            return
+        left = self._session
+        self._end_session()
+        self._background.cancel()
+        if left is not None:
+            leave_layers(self._viewer.layers, left.image, left.tools.layers)
+        if image is None:
+            self._set_status(NO_IMAGE)
+            self._update_buttons()
+            return
+        session = SegmentSession(self._viewer, image, self._submit, self._model_choice)
+        self._session = session
+        session.message.connect(self._set_status)
+        session.notice.connect(show_info)
+        session.changed.connect(self._update_buttons)
+        session.tools.polarity_changed.connect(self._show_polarity)
+        self._show_polarity()
+        self._update_buttons()
+        session.refresh()
+
+    # -- model and background work -----------------------------------------------------------------------------------
+
+    def _model_choice(self) -> ModelChoice:
+        controls = self._controls
+        file = controls.checkpoint.value
+        return ModelChoice(
+            controls.model.value,
+            file if isinstance(file, Path) else None,
+            controls.device.value,
+            controls.precision.value,
+        )
+
+    def _on_model_chosen(self, value: object) -> None:
+        if self._session is not None:
+            self._session.refresh()
+
+    def _submit(self, job: SegmentJob) -> None:
+        self._background.submit(job)
+        self._show_busy()
+
+    def _on_answered(self, job: SegmentJob, answer: Answer) -> None:
+        if self._session is not None:
+            self._session.on_answer(job, answer)
+        self._show_busy()
+
+    def _on_failed(self, job: SegmentJob, error: BaseException) -> None:
+        if self._session is not None:
+            self._session.on_stopped(job, failed=True)
+        known = isinstance(error, NapariSamError)
+        text = str(error) if known else f"Unexpected {type(error).__name__}: {error}. The session goes on."
+        self._set_status(text)
+        show_error(text)
+        self._show_busy()
+
+    def _on_cancelled(self, job: SegmentJob) -> None:
+        if self._session is not None:
+            self._session.on_stopped(job, failed=False)
+        self._show_busy()
+
+    # -- controls ----------------------------------------------------------------------------------------------------
+
+    def _on_button(self, method: str, value: object = None) -> None:
+        getattr(self, method)()
+
+    def _on_prompt_chosen(self, label: str) -> None:
+        if self._session is not None and self._session.tools.polarity.label != label:
+            self._session.tools.polarity.label = label
+
+    def _show_polarity(self) -> None:
+        if self._session is not None:
+            self._controls.prompt.value = self._session.tools.polarity.label
+
+    def _on_advanced(self, shown: bool) -> None:
+        for control in self._controls.advanced_controls():
+            control.visible = shown
+
+    def _set_status(self, text: str) -> None:
+        self._controls.status.value = text
+
+    def _show_busy(self) -> None:
+        busy = self._background.busy
+        self._controls.progress.visible = busy
+        self._controls.cancel.enabled = busy
+
+    def _update_buttons(self) -> None:
+        history = None if self._session is None else self._session.history
+        self._controls.undo.enabled = history is not None and history.can_undo
+        self._controls.redo.enabled = history is not None and history.can_redo

@@ -1,0 +1,321 @@
+"""Segmenting one image: its layers, its prompts, the answers to them, and the history of it all.
+
+The session never computes: it hands jobs to ``submit`` and gets answers through ``on_answer``, both in the Qt thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_sam.errors import ImageError, PromptError
+from napari_sam.gui.candidates import Candidates, compose, describe
+from napari_sam.gui.committer import Committer
+from napari_sam.gui.connections import Connections
+from napari_sam.gui.engine import Answer, ModelChoice, SegmentJob
+from napari_sam.gui.history import Edit, History
+from napari_sam.gui.image_view import ImageView
+from napari_sam.gui.layers import write_proposal
+from napari_sam.gui.objects import KEEP
+from napari_sam.gui.planes import Plane
+from napari_sam.gui.prompt_tools import PromptTools
+from napari_sam.gui.prompts import PromptState, prompts_on
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+READY = "Ready: click an object, or draw a box around it."
+
+
+@dataclass
+class PlaneAnswer:
+    """What is shown on a plane: the masks are kept for the plane answered last only."""
+
+    key: Hashable
+    fingerprint: Hashable
+    objects: tuple[Candidates, ...] | None
+
+
+class SegmentSession:
+    """The state behind the Segment widget for one image layer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Viewer that shows the image.
+    image : Image
+        The image layer to segment.
+    submit : callable
+        Takes a job for the background thread.
+    model : callable
+        Returns the model the user has chosen.
+    """
+
+    message = Signal(str)
+    notice = Signal(str)
+    changed = Signal()
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        submit: Callable[[SegmentJob], None],
+        model: Callable[[], ModelChoice],
+    ) -> None:
+        self._submit = submit
+        self._model = model
+        self._answers: dict[Plane, PlaneAnswer] = {}
+        self._asked: SegmentJob | None = None
+        self._prepared: Hashable = None
+        self._failed: Hashable = None
+        self._plane: Plane | None = None
+        self._committer = Committer()
+        self._connections = Connections()
+        self.history = History()
+        self.tools = PromptTools(viewer, image)
+        self.view = ImageView(viewer, image)
+        self._state = self.tools.read({})
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connections.add(self.tools.edited, self._on_edited)
+        self._connections.add(self.tools.notice, self.notice.emit)
+        self._connections.add(self.tools.objects_painted, self._committer.on_painted)
+        self._connections.add(self.tools.renewed, self._on_renewed)
+        self._connections.add(self.view.plane_changed, self.refresh)
+        self._connections.add(self.view.content_changed, self.refresh)
+
+    @property
+    def image(self) -> Image:
+        """The image layer."""
+        return self.view.image
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane shown, or None where nothing can be segmented."""
+        return self._plane
+
+    @property
+    def state(self) -> PromptState:
+        """Prompts and choices as recorded last."""
+        return self._state
+
+    @property
+    def pending(self) -> bool:
+        """Whether a timer of this session still has to fire."""
+        return self.view.pending or self.tools.pending
+
+    def close(self) -> None:
+        """Disconnect from the layers and the viewer; the layers stay."""
+        self._connections.clear()
+        self.tools.close()
+        self.view.close()
+
+    def refresh(self) -> None:
+        """Ask for what the shown plane needs and does not have."""
+        plane = self._look()
+        if plane is None:
+            return
+        job = self._job(plane)
+        if not job.prompts:
+            self._show_nothing(plane)
+            if job.key in (self._prepared, self._failed):
+                self.message.emit(prompts_on(self._state, plane).note or READY)
+                return
+        elif self._is_answered(job):
+            self._show(plane)
+            return
+        if self._asked is None or (self._asked.key, self._asked.fingerprint) != (job.key, job.fingerprint):
+            self._asked = job
+            self._submit(job)
+
+    def _look(self) -> Plane | None:
+        """Return the plane shown right now; the slice may have changed a moment ago."""
+        try:
+            self._plane = self.view.plane()
+        except ImageError as error:
+            self._plane = None
+            self.message.emit(str(error))
+        return self._plane
+
+    def forget_asked(self) -> None:
+        """Let the next refresh ask again, after pending work was dropped."""
+        self._asked = None
+
+    def on_stopped(self, job: SegmentJob, failed: bool) -> None:
+        """Note that a job gave no answer; a plane that failed is not prepared again unasked, only for a prompt."""
+        if self._asked is job:
+            self._asked = None
+        if failed:
+            self._failed = job.key
+
+    def on_answer(self, job: SegmentJob, answer: Answer) -> None:
+        """Show the answer to a job, unless the prompts or the image have changed since."""
+        if self._asked is job:
+            self._asked = None
+        is_new = job.key != self._prepared
+        self._prepared, self._failed = job.key, None
+        wanted = self._job(job.plane)
+        if (wanted.key, wanted.fingerprint) != (job.key, job.fingerprint):
+            return
+        for note in answer.notes if is_new else ():
+            self.notice.emit(note)
+        if not job.prompts:
+            if job.plane == self._plane:
+                self.message.emit(prompts_on(self._state, job.plane).note or READY)
+            return
+        for known in self._answers.values():
+            known.objects = None
+        self._answers[job.plane] = PlaneAnswer(job.key, job.fingerprint, answer.objects)
+        self._show(job.plane)
+
+    def next_candidate(self) -> None:
+        """Show the next of the candidate masks; after the last comes the first."""
+        plane = self._look()
+        objects = None if plane is None else self._candidates(plane)
+        if plane is None or objects is None:
+            self.message.emit("There is no mask to choose another candidate for yet.")
+            return
+        if len(objects) > 1:
+            self.message.emit("Several boxes give one mask each: candidates are there for one object at a time.")
+            return
+        choice = (objects[0].shown(self._state.choices.get(plane)) + 1) % len(objects[0])
+        self._record("choose a candidate", self._state.with_choice(plane, choice))
+        self._show(plane)
+
+    def commit(self, overlap: str = KEEP) -> None:
+        """Write the proposal of the shown plane into the objects layer and clear that plane's prompts."""
+        plane = self._look()
+        if plane is None:
+            return
+        if not self._is_up_to_date(plane):
+            self.refresh()
+            self.message.emit("The mask of the last prompt is still being computed: commit again in a moment.")
+            return
+        try:
+            patch = self._committer.commit(self.tools.layers, plane, overlap)
+        except PromptError as error:
+            self.message.emit(str(error))
+            return
+        edit = Edit("commit", self._state, self._state.without(plane), patch)
+        self.history.push(edit)
+        self._restore(edit.after)
+        text = f"object {patch.ids[0]}" if len(patch.ids) == 1 else f"objects {patch.ids[0]} to {patch.ids[-1]}"
+        self.message.emit(f"Committed {text}.")
+
+    def clear(self) -> None:
+        """Remove the prompts of the shown plane."""
+        plane = self._look()
+        if plane is None:
+            return
+        state = self._state.without(plane)
+        if not state.same_prompts(self._state):
+            self._record("clear", state)
+            self._restore(state)
+
+    def undo(self) -> None:
+        """Take back the last click, box, choice, clear or commit."""
+        edit = self.history.undo()
+        if edit is None:
+            self.message.emit("Nothing to undo.")
+            return
+        if edit.patch is not None:
+            self._committer.revert(self.tools.layers.objects, edit.patch)
+        self._restore(edit.before)
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        edit = self.history.redo()
+        if edit is None:
+            self.message.emit("Nothing to redo.")
+            return
+        if edit.patch is not None:
+            self._committer.apply(self.tools.layers.objects, edit.patch)
+        self._restore(edit.after)
+
+    def _on_edited(self, label: str) -> None:
+        state = self.tools.read(self._state.choices)
+        if state.same_prompts(self._state):
+            return
+        for plane in self._state.choices:
+            if not prompts_on(state, plane).objects:
+                state = state.with_choice(plane, None)
+        self._record(label, state)
+        self._drop_stale()
+        self.refresh()
+
+    def _on_renewed(self) -> None:
+        # A new proposal layer is empty, whatever had been shown in the old one.
+        self._answers.clear()
+        self._on_edited("delete a layer")
+        self.refresh()
+
+    def _record(self, label: str, state: PromptState) -> None:
+        self.history.push(Edit(label, self._state, state))
+        self._state = state
+        self.changed.emit()
+
+    def _restore(self, state: PromptState) -> None:
+        self._state = state
+        self.tools.write(state)
+        self._drop_stale()
+        self.refresh()
+        self.changed.emit()
+
+    def _drop_stale(self) -> None:
+        for plane, answer in list(self._answers.items()):
+            if plane != self._plane and answer.fingerprint != self._state.fingerprint(plane):
+                self._clear_proposal(plane)
+
+    def _job(self, plane: Plane) -> SegmentJob:
+        return SegmentJob(
+            model=self._model(),
+            image=self.view.token,
+            plane=plane,
+            limits=self.view.limits(),
+            read=self.view.reader(plane),
+            prompts=prompts_on(self._state, plane).objects,
+            fingerprint=self._state.fingerprint(plane),
+        )
+
+    def _is_answered(self, job: SegmentJob) -> bool:
+        answer = self._answers.get(job.plane)
+        return (
+            answer is not None
+            and answer.objects is not None
+            and (answer.key, answer.fingerprint) == (job.key, job.fingerprint)
+        )
+
+    def _is_up_to_date(self, plane: Plane) -> bool:
+        job = self._job(plane)
+        return not job.prompts or self._is_answered(job)
+
+    def _candidates(self, plane: Plane) -> tuple[Candidates, ...] | None:
+        if not self._is_up_to_date(plane) or plane not in self._answers:
+            return None
+        return self._answers[plane].objects
+
+    def _show(self, plane: Plane) -> None:
+        objects = self._answers[plane].objects
+        if objects is None:
+            return
+        choice = self._state.choices.get(plane)
+        write_proposal(self.tools.layers.proposal, plane, compose(objects, choice))
+        if plane == self._plane:
+            note = prompts_on(self._state, plane).note
+            self.message.emit(" ".join(filter(None, [describe(objects, choice), note])))
+        self.changed.emit()
+
+    def _show_nothing(self, plane: Plane) -> None:
+        shown: Any = self.tools.layers.proposal.data[plane.slicer]
+        if plane in self._answers or np.any(shown):
+            self._clear_proposal(plane)
+
+    def _clear_proposal(self, plane: Plane) -> None:
+        self._answers.pop(plane, None)
+        write_proposal(self.tools.layers.proposal, plane, 0)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_sam.gui.candidates import Candidates, ask, compose, describe
+from napari_sam.types import Prediction, Prompts
+from tests.gui.fakes import RADII, FakePredictor
+
+IMAGE = np.zeros((40, 50), np.uint8)
+
+
+def never() -> bool:
+    return False
+
+
+def test_one_click_gets_three_candidates_best_first_shown(fake: FakePredictor):
+    (candidates,) = ask(fake, IMAGE, [Prompts([[20, 20]])], never)
+    assert len(candidates) == 3
+    assert candidates.shown(None) == 1
+    assert candidates.shown(5) == 2
+    assert describe([candidates], None) == "IoU 0.90, candidate 2 of 3"
+    assert len(fake.asked) == 1
+
+
+def test_more_prompts_sharpen_the_best_candidate_with_its_own_mask(fake: FakePredictor):
+    (candidates,) = ask(fake, IMAGE, [Prompts([[20, 20], [5, 5]], [1, 0])], never)
+    first, second = fake.asked
+    assert first.mask_logits is None
+    assert second.mask_logits is not None
+    assert len(candidates) == 3
+    assert candidates.shown(None) == 1
+    assert candidates.prediction.scores[1] == pytest.approx(0.8)
+
+
+def test_several_boxes_are_several_objects_small_on_top(fake: FakePredictor):
+    boxes = [Prompts(box_yxyx=(10, 10, 20, 20)), Prompts(box_yxyx=(5, 5, 35, 40))]
+    answer = ask(fake, IMAGE, boxes, never)
+    proposal = compose(answer, None)
+    assert proposal[15, 15] == 1
+    assert proposal[30, 30] == 2
+    assert describe(answer, None).startswith("2 objects")
+
+
+def test_the_choice_decides_what_is_shown(fake: FakePredictor):
+    answer = ask(fake, IMAGE, [Prompts([[20, 20]])], never)
+    areas = [int((compose(answer, choice) > 0).sum()) for choice in (0, 1, 2)]
+    assert areas == sorted(areas)
+    assert areas[1] == pytest.approx(np.pi * RADII[1] ** 2, rel=0.05)
+
+
+def test_an_empty_mask_is_said():
+    nothing = Prediction(np.zeros((1, 4, 4), bool), np.array([0.4], np.float32), np.zeros((1, 2, 2), np.float32))
+    assert "empty mask" in describe([Candidates(nothing, 0)], None)
