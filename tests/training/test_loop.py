@@ -15,12 +15,12 @@ from napari_sam.training.run import CropSampler, Trainer, train
 
 QUICK = TrainConfig(
     steps=4,
-    batch_size=2,
+    crop_sizes=((64, 2),),
     num_points=1,
     mask_only=1,
     warmup_steps=1,
     decay_steps=1,
-    crops=CropConfig(size=64, objects=2, min_area=20),
+    crops=CropConfig(objects=2, min_area=20),
 )
 
 
@@ -141,10 +141,11 @@ def run(data_folder, folder, steps, total=4, resume=False):
     if resume:
         trainer.resume(folder / "last.ckpt")
     sampler = CropSampler(find_pairs(data_folder, "train"), sam, config, {"disks": 1.0})
-    try:
-        train(trainer, sampler, folder, cancelled=lambda: trainer.step >= steps)
-    except Cancelled as stop:
-        assert "resumes it" in str(stop)
+    if steps < total:
+        with pytest.raises(Cancelled, match="resumes it"):
+            train(trainer, sampler, folder, cancelled=lambda: trainer.step >= steps)
+    else:
+        train(trainer, sampler, folder)
     return trainer
 
 
@@ -160,7 +161,13 @@ def test_a_resumed_run_ends_at_the_same_numbers(data_folder, tmp_path):
 
 def test_training_learns_disks(tiny_sam, data_folder, tmp_path):
     config = dataclasses.replace(
-        QUICK, steps=60, batch_size=4, loss="balanced", learning_rate=3e-3, warmup_steps=5, single_mask_too=True
+        QUICK,
+        steps=60,
+        crop_sizes=((64, 4),),
+        loss="balanced",
+        learning_rate=3e-3,
+        warmup_steps=5,
+        single_mask_too=True,
     )
     torch.manual_seed(0)
     trainer = Trainer(tiny_sam, config)
@@ -172,6 +179,13 @@ def test_training_learns_disks(tiny_sam, data_folder, tmp_path):
         progress=lambda step, total, numbers: figures.append(numbers["loss"]),
     )
     assert np.mean(figures[-10:]) < 0.75 * np.mean(figures[:5])
+
+
+def test_every_step_draws_one_of_the_crop_sizes(tiny_sam, data_folder):
+    config = dataclasses.replace(QUICK, crop_sizes=((32, 3), (64, 1)))
+    sampler = CropSampler(find_pairs(data_folder, "train"), tiny_sam, config, None)
+    drawn = {(crop.image.shape[-1], len(batch)) for batch in map(sampler.batch, range(12)) for crop in batch}
+    assert drawn == {(32, 3), (64, 1)}
 
 
 def test_rate_rises_stays_and_falls():

@@ -16,8 +16,9 @@ class TrainConfig:
     ----------
     steps : int
         Optimiser steps in all; resuming goes on to this number.
-    batch_size : int
-        Crops per step.
+    crop_sizes : tuple of (int, int)
+        (side of a crop in pixels of the model's frame, crops per step): each step draws one of them, so that the
+        decoder meets few and many image tokens.
     num_points : int
         Points from the error region after the first prompt (8 in the paper).
     mask_only : int
@@ -40,7 +41,7 @@ class TrainConfig:
     """
 
     steps: int = 10_000
-    batch_size: int = 8
+    crop_sizes: tuple[tuple[int, int], ...] = ((256, 8),)
     num_points: int = 8
     mask_only: int = 2
     centre_clicks: float = 0.0

@@ -16,12 +16,11 @@ Box = tuple[float, float, float, float]
 class CropConfig:
     """How crops are drawn.
 
-    ``size`` is the side of a crop in pixels of the model's frame; ``objects`` the most objects prompted per crop;
+    ``objects`` is the most objects prompted per crop;
     ``exact_scale`` the share of crops at the scale the image has at prediction (longest side = model input), the rest
     spread over ``scale_range`` times that scale.
     """
 
-    size: int = 256
     objects: int = 6
     exact_scale: float = 0.5
     scale_range: tuple[float, float] = (0.35, 1.7)
@@ -42,6 +41,7 @@ def random_crop(
     labels: NDArray[np.int32],
     stretch: tuple[float, float],
     img_size: int,
+    size: int,
     config: CropConfig,
     rng: np.random.Generator,
 ) -> Crop | None:
@@ -56,6 +56,8 @@ def random_crop(
         (low, gain) of the model's contrast stretch, from the whole image.
     img_size : int
         Longest side of an image in the model's frame.
+    size : int
+        Side of the crop, in pixels of the model's frame.
     config : CropConfig
     rng : numpy.random.Generator
 
@@ -69,11 +71,11 @@ def random_crop(
         return None
     rows, columns = np.nonzero(labels == rng.choice(ids))
     extent = max(np.ptp(rows), np.ptp(columns)) + 1
-    scale = _random_scale(img_size / max(labels.shape), float(extent), config, rng)
-    window = config.size / scale
+    scale = _random_scale(img_size / max(labels.shape), float(extent), size, config, rng)
+    window = size / scale
     centre = np.array([rows.mean(), columns.mean()]) + rng.uniform(-0.4, 0.4, 2) * window
     box = _window(centre, window, labels.shape, rng)
-    pixels, valid, ids_crop = _resample(image, labels, box, config.size)
+    pixels, valid, ids_crop = _resample(image, labels, box, size)
     pixels, valid, ids_crop = _flip(pixels, valid, ids_crop, rng)
     masks = _pick_masks(ids_crop, config, rng)
     if masks is None:
@@ -81,12 +83,12 @@ def random_crop(
     return Crop(augment_intensity(pixels, stretch, rng).transpose(2, 0, 1), valid, masks)
 
 
-def _random_scale(exact: float, extent: float, config: CropConfig, rng: np.random.Generator) -> float:
+def _random_scale(exact: float, extent: float, size: int, config: CropConfig, rng: np.random.Generator) -> float:
     low, high = np.log(config.scale_range)
     scale = exact * (1.0 if rng.random() < config.exact_scale else float(np.exp(rng.uniform(low, high))))
     # Most crops should show their object whole: a large one is shrunk to fit, now and then not.
-    if scale * extent > 0.8 * config.size and rng.random() < 0.85:
-        scale = rng.uniform(0.35, 0.8) * config.size / extent
+    if scale * extent > 0.8 * size and rng.random() < 0.85:
+        scale = rng.uniform(0.35, 0.8) * size / extent
     return float(scale)
 
 

@@ -56,14 +56,16 @@ class CropSampler:
     def batch(self, step: int) -> list[Crop]:
         """Crops of one step; the same step gives the same crops."""
         rng = np.random.default_rng([self._config.seed, step])
+        sizes = self._config.crop_sizes
+        size, count = sizes[rng.integers(len(sizes))]
         crops: list[Crop] = []
-        for _ in range(200 * self._config.batch_size):
+        for _ in range(200 * count):
             source = self._by_source[self._sources[rng.choice(len(self._sources), p=self._weights)]]
             pair = source[rng.integers(len(source))]
-            crop = random_crop(pair.image, pair.labels, pair.stretch, self._img_size, self._config.crops, rng)
+            crop = random_crop(pair.image, pair.labels, pair.stretch, self._img_size, size, self._config.crops, rng)
             if crop is not None:
                 crops.append(crop)
-            if len(crops) == self._config.batch_size:
+            if len(crops) == count:
                 return crops
         raise TrainingDataError(
             f"no crop shows an object of {self._config.crops.min_area} pixels or more: are the labels empty?"
