@@ -85,7 +85,7 @@ class Prediction:
 
 def _numeric(values: ArrayLike, what: str) -> NDArray[np.float64]:
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.array(values, dtype=np.float64)  # a copy: prompts do not change with their source
     except (TypeError, ValueError) as error:
         raise PromptError(f"{what} must be numbers: {error}") from error
     if not np.isfinite(array).all():
@@ -113,7 +113,9 @@ def _checked_labels(values: ArrayLike | None, points: NDArray[np.float64] | None
         return np.ones(len(points), np.int32)
     labels = _numeric(values, "labels")
     if labels.shape != (len(points),):
-        raise PromptError(f"labels must have one entry per point: {len(points)} points, labels of shape {labels.shape}.")
+        raise PromptError(
+            f"labels must have one entry per point: {len(points)} points, labels of shape {labels.shape}."
+        )
     if not np.isin(labels, (0, 1)).all():
         raise PromptError(f"labels must be 1 (positive) or 0 (negative), got {sorted(set(labels.tolist()))}.")
     return labels.astype(np.int32)
