@@ -42,7 +42,7 @@ test -s demo/demo.png
 test -s demo/labels.tif
 image="$(python -c 'from napari_sam.io.samples import sample_path; print(sample_path("coins"))')"
 napari-sam predict "$image" --point 125,45 --box 100,250,145,300 -o masks.tif --json masks.json
-napari-sam benchmark --repeats 1 --json benchmark.json
+napari-sam benchmark --repeats 1 --prompts 4 --json benchmark.json
 python - <<'PY'
 import json
 
