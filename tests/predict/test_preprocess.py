@@ -6,6 +6,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -247,6 +248,15 @@ class TestLazy:
         lazy = da.zeros((5, 10**6, 10**6, 10**6), dtype=np.uint8, chunks=10**6)
         with pytest.raises(ImageError, match="one plane at a time"):
             to_uint8_rgb(lazy)
+
+    def test_tensors_and_pictures(self) -> None:
+        for image in (torch.from_numpy(RAMP), Image.fromarray(RAMP)):
+            assert_array_equal(to_uint8_rgb(image)[0][..., 0], RAMP)
+
+    @pytest.mark.parametrize("image", [[[1, 2], [3]], torch.ones(3, 3, requires_grad=True), None, "image.png"])
+    def test_what_is_no_array(self, image: Any) -> None:
+        with pytest.raises(ImageError):
+            to_uint8_rgb(image)
 
     def test_nested_lists(self) -> None:
         assert to_uint8_rgb([[0, 1], [2, 3]])[0].shape == (2, 2, 3)

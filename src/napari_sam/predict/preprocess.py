@@ -167,8 +167,8 @@ def checked_array(image: ArrayLike) -> NDArray[Any]:
     ImageError
         If its shape or dtype cannot be an image's; a lazy stack is not read for that.
     """
-    lazy = image if hasattr(image, "shape") and hasattr(image, "dtype") else np.asarray(image)
-    shape = tuple(lazy.shape)  # checked before a lazy stack is read
+    array = _array_like(image)
+    shape = tuple(array.shape)
     if len(shape) not in (2, 3):
         raise ImageError(
             f"An image must have shape (height, width) or (height, width, channels), got {shape}. "
@@ -176,12 +176,25 @@ def checked_array(image: ArrayLike) -> NDArray[Any]:
         )
     if 0 in shape:
         raise ImageError(f"The image is empty: its shape is {shape}.")
-    kind = np.dtype(lazy.dtype).kind
+    kind = np.dtype(array.dtype).kind
     if kind == "c":
         raise ImageError("The image is complex; pass a real one, for example np.abs(image).")
     if kind not in "buif":
-        raise ImageError(f"The image has dtype {lazy.dtype}; convert it to a real number type, e.g. float32.")
-    return np.asarray(lazy)
+        raise ImageError(f"The image has dtype {array.dtype}; convert it to a real number type, e.g. float32.")
+    return np.asarray(array)
+
+
+def _array_like(image: ArrayLike) -> Any:
+    """Leave lazy arrays, which know their shape and numpy dtype, unread; make an array of everything else."""
+    try:
+        if hasattr(image, "shape") and hasattr(image, "dtype") and np.dtype(image.dtype) is not None:
+            return image
+    except TypeError:  # another library's dtype, such as torch's
+        pass
+    try:
+        return np.asarray(image)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ImageError(f"The image cannot be made a numpy array: {error}") from error
 
 
 def _choose_channels(array: NDArray[Any], channels: Channels | None, notes: list[str]) -> tuple[int, ...]:
