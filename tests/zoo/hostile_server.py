@@ -22,6 +22,8 @@ class Answer:
     no_length: bool = False
     ranges: bool = True
     wrong_range: bool = False  # go on at another place than asked
+    odd_range: bool = False  # a Content-Range that means nothing
+    drip_after: int | None = None  # from there on, one byte now and then
     pause_s: float = 0.0  # between the sixteenths of the body
 
 
@@ -69,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         answer = lab.plan.pop(0) if lab.plan else Answer()
         if answer.status != 200:
             self.send_response(answer.status)
+            if answer.status == 302:
+                self.send_header("Location", lab.url)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -98,13 +102,15 @@ class Handler(BaseHTTPRequestHandler):
         if not answer.no_length:
             self.send_header("Content-Length", str(size - begin + answer.claim))
         if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
+            span = "apples */7" if answer.odd_range else f"bytes {begin}-{size - 1}/{size}"
+            self.send_header("Content-Range", span)
         if self.lab.etag:
             self.send_header("ETag", self.lab.etag)
         self.end_headers()
 
     def _send(self, answer: Answer, body: bytes) -> None:
-        limits = [n for n in (answer.cut_after, answer.stall_after) if n is not None]
+        whole = body
+        limits = [n for n in (answer.cut_after, answer.stall_after, answer.drip_after) if n is not None]
         body = body[: min(limits)] if limits else body
         step = max(1, len(body) // 16)
         try:
@@ -112,6 +118,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body[i : i + step])
                 self.wfile.flush()
                 self.lab.closing.wait(answer.pause_s)
+            for i in range(len(body), len(whole) if answer.drip_after is not None else 0):
+                self.wfile.write(whole[i : i + 1])
+                if self.lab.closing.wait(0.05):
+                    return
             if answer.stall_after is not None:
                 self.lab.closing.wait(60)
         except OSError:

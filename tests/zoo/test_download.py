@@ -56,9 +56,10 @@ def test_a_good_file_is_not_fetched_again(server: Server, folder: Path) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_damaged_file_is_replaced(server: Server, folder: Path) -> None:
+@pytest.mark.parametrize("ending", [b"?", b"", b"??"])
+def test_a_damaged_file_is_replaced(server: Server, folder: Path, ending: bytes) -> None:
     path = download(server.card(), folder=folder, config=QUICK)
-    path.write_bytes(server.content[:-1] + b"?")
+    path.write_bytes(server.content[:-1] + ending)
     assert download(server.card(), folder=folder, config=QUICK).read_bytes() == server.content
 
 
@@ -111,6 +112,37 @@ def test_a_server_that_goes_on_at_another_place_is_asked_again(server: Server, f
     server.plan = [Answer(cut_after=100_000), Answer(wrong_range=True)]
     assert download(server.card(), folder=folder, config=QUICK).read_bytes() == server.content
     assert server.ranges_asked() == [None, "bytes=100000-", None]
+
+
+def test_a_range_that_means_nothing_is_not_trusted(server: Server, folder: Path) -> None:
+    server.plan = [Answer(cut_after=100_000), Answer(odd_range=True)]
+    assert download(server.card(), folder=folder, config=QUICK).read_bytes() == server.content
+    assert server.ranges_asked() == [None, "bytes=100000-", None]
+
+
+def test_a_trickle_counts_as_a_stall(server: Server, folder: Path) -> None:
+    server.plan = [Answer(drip_after=100_000)]
+    assert download(server.card(), folder=folder, config=QUICK).read_bytes() == server.content
+    assert len(server.requests) == 2
+
+
+def test_redirections_are_followed_with_the_range(server: Server, folder: Path) -> None:
+    server.plan = [Answer(status=302), Answer(cut_after=100_000), Answer(status=302), Answer()]
+    assert download(server.card(), folder=folder, config=QUICK).read_bytes() == server.content
+    assert server.ranges_asked() == [None, None, "bytes=100000-", "bytes=100000-"]
+
+
+def test_a_file_that_changed_behind_a_server_without_etags(server: Server, folder: Path) -> None:
+    server.etag = None
+    server.plan = [Answer(body=b"x" * SIZE, cut_after=100_000)]
+    assert download(server.card(), folder=folder, config=QUICK).read_bytes() == server.content
+    assert server.ranges_asked() == [None, "bytes=100000-", None]
+
+
+def test_a_server_without_tls_at_a_secure_address_is_an_error(server: Server, folder: Path) -> None:
+    card = server.card(url=server.url.replace("http:", "https:"))
+    with pytest.raises(DownloadError, match="SSL"):
+        download(card, folder=folder, config=DownloadConfig(5, retries=0))
 
 
 def test_a_file_that_changed_on_the_server_is_fetched_from_the_start(server: Server, folder: Path) -> None:

@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from napari_sam.errors import CheckpointError
 from napari_sam.zoo.checkpoints import load_checkpoint, read_checkpoint
 from napari_sam.zoo.safe_load import read_tensors
+from napari_sam.zoo.unpickle import StorageRef, TensorRef, read_pickle
 from tests.zoo.models import SMALL_VIT, make, same_weights
 
 Weights = dict[str, torch.Tensor]
@@ -253,6 +254,52 @@ def test_the_tolerant_reader_gives_the_same_tensors_as_torch(tmp_path: Path) -> 
     assert not expected.ignored
     assert same_weights(found.tensors, expected.tensors)
     assert same_weights(found.tensors, {name: tensor.detach() for name, tensor in tensors.items()})
+
+
+class Tagged(torch.Tensor):
+    """A tensor of a class that only this test has."""
+
+
+def test_tensors_of_other_classes_are_read_as_tensors(tmp_path: Path) -> None:
+    values = torch.arange(6.0).reshape(2, 3)
+    parameter = torch.nn.Parameter(values * 2)
+    parameter.origin = "a parameter with an attribute"  # type: ignore[attr-defined]
+    torch.save({"tagged": values.as_subclass(Tagged), "parameter": parameter}, tmp_path / "model.pt")
+    found = read_tensors(tmp_path / "model.pt").tensors
+    assert {type(tensor) for tensor in found.values()} <= {torch.Tensor, torch.nn.Parameter}
+    assert torch.equal(found["tagged"], values)
+    assert torch.equal(found["parameter"], values * 2)
+
+
+def test_a_pickle_cannot_change_the_reader() -> None:
+    # GLOBAL, then BUILD with (None, {"__defaults__": (), "offset": ()}): sets attributes of what it names
+    state = b"N}X\x0c\x00\x00\x00__defaults__)sX\x06\x00\x00\x00offset)s\x86b"
+    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
+    tensor = b"(" + storage + b"K\x00K\x04\x85K\x01\x85tR"
+    function = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    expected, _ = read_pickle(b"\x80\x02" + function + tensor + b".")
+    assert isinstance(expected, TensorRef)
+    attacked, _ = read_pickle(b"\x80\x02" + function + state + tensor + state + b".")
+    again, _ = read_pickle(b"\x80\x02" + function + tensor + b".")
+    assert attacked == again == expected
+    with pytest.raises(CheckpointError, match="cannot be read safely"):
+        read_pickle(b"\x80\x02ccollections\nOrderedDict\n" + state + b".")  # the class itself
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride", "offset"),
+    [
+        ((3,), (1, 1), 0),
+        ((-1,), (1,), 0),
+        ((0, 1 << 70), (1, 1), 0),
+        (("a",), (1,), 0),
+        ((5,), (1,), 0),
+        ((2,), (1,), 3),
+    ],
+)
+def test_tensors_that_make_no_sense_are_refused(shape: Any, stride: Any, offset: int) -> None:
+    with pytest.raises(CheckpointError, match="damaged"):
+        TensorRef(StorageRef("0", torch.float32, 4), offset, shape, stride).check()
 
 
 def _rewrite(path: Path, change: Callable[[str, bytes], bytes], compression: int = zipfile.ZIP_STORED) -> None:

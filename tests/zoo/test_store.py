@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from napari_sam.errors import CheckpointError, ModelError
+from napari_sam.errors import Cancelled, CheckpointError, ModelError
 from napari_sam.zoo.cards import CARDS, get_card
 from napari_sam.zoo.checkpoints import save_checkpoint
 from napari_sam.zoo.download import download
 from napari_sam.zoo.hashing import file_digest
 from napari_sam.zoo.store import cache_dir, find_model, models_dir, require_model
 from napari_sam.zoo.verify import verify_model
+from tests.zoo.hostile_server import Server
 from tests.zoo.models import SMALL_LITE, make
 
 
@@ -115,6 +116,30 @@ def test_another_file_than_the_published_one_is_found(cache: Path) -> None:
     for part in (str(path), str(CARDS["vit_t"].sha256), "7 bytes", "napari-sam models download vit_t"):
         assert part in str(caught.value)
     assert seen == [(7, 7)]
+
+
+def test_a_model_of_any_card_is_downloaded_found_and_verified(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_sam.zoo.cards.CARDS", {"tester": server.card()})
+    assert find_model("tester") is None
+    path = download("tester")
+    assert find_model("tester") == path
+    found = verify_model("Tester")
+    assert (found.path, found.method, found.digest) == (path, "sha256", server.card().sha256)
+
+
+def test_an_installation_without_the_bundled_model_says_so(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_sam.zoo.store.resources.files", lambda package: tmp_path)
+    with pytest.raises(ModelError, match="install napari-sam-studio again"):
+        require_model("sam_lite")
+
+
+def test_checking_can_be_cancelled(tmp_path: Path) -> None:
+    with pytest.raises(Cancelled):
+        file_digest(_file(tmp_path / "file"), "sha256", cancelled=lambda: True)
 
 
 def test_known_checksums(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class _Download:
             continues = False
         if not continues:
             self.part.begin(Origin(self.url, reply.validator, total))
-            if reply.start > 0:
+            if reply.start != 0:
                 raise TransferError("the server went on at another place than asked", retriable=True)
         self._check_space(total)
         done = self._append(transfer, total)

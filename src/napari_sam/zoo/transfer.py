@@ -37,7 +37,7 @@ class TransferError(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server promised: bytes from ``start`` on, of ``total`` (None if it does not say)."""
+    """What the server promised: bytes from ``start`` on (-1: unclear), of ``total`` (None if it does not say)."""
 
     start: int
     total: int | None
@@ -138,11 +138,11 @@ def _reply(response: http.client.HTTPResponse) -> Reply:
     validator = strong or response.headers.get("Last-Modified")
     if response.status == 206:
         unit, _, where = response.headers.get("Content-Range", "").partition(" ")
-        span, _, total = where.partition("/")
+        span, _, size = where.partition("/")
         begin = span.partition("-")[0]
         if unit != "bytes" or not begin.isdigit():
-            raise TransferError(f"the server sent an odd Content-Range: {unit} {where}", retriable=False)
-        return Reply(int(begin), int(total) if total.isdigit() else None, validator)
+            return Reply(-1, None, validator)
+        return Reply(int(begin), int(size) if size.isdigit() else None, validator)
     length = response.headers.get("Content-Length", "")
     return Reply(0, int(length) if length.isdigit() else None, validator)
 

@@ -52,6 +52,9 @@ class StorageRef:
     dtype: torch.dtype
     count: int
 
+    def __setstate__(self, state: object) -> None:
+        """Stay as it is, whatever the pickle wants."""
+
 
 @dataclass(frozen=True)
 class TensorRef:
@@ -62,10 +65,13 @@ class TensorRef:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
+    def __setstate__(self, state: object) -> None:
+        """Stay as it is, whatever the pickle wants."""
+
     def check(self) -> None:
         """Raise CheckpointError unless the tensor lies inside its storage."""
         numbers: tuple[object, ...] = (self.offset, *self.shape, *self.stride)
-        if len(self.shape) != len(self.stride) or not all(isinstance(n, int) and n >= 0 for n in numbers):
+        if len(self.shape) != len(self.stride) or not all(isinstance(n, int) and 0 <= n < 1 << 60 for n in numbers):
             raise CheckpointError("a tensor's shape makes no sense: the file is damaged")
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
         if math.prod(self.shape) > 0 and last >= self.storage.count:
@@ -107,28 +113,59 @@ class _Dict(dict[Any, Any]):
         """Forget the state."""
 
 
-def _rebuild_tensor(storage: object, offset: Any = 0, size: Any = (), stride: Any = (), *rest: object) -> object:
-    if not isinstance(storage, StorageRef) or not isinstance(size, tuple) or not isinstance(stride, tuple):
-        return _Inert()
-    return TensorRef(storage, offset, size, stride)
+class _RebuildTensor:
+    """``torch._utils._rebuild_tensor_v2``, taking notes instead of building.
+
+    An object and not a function: a pickle may set attributes of what it names, and here that does nothing.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, storage: object, offset: Any = 0, size: Any = (), stride: Any = (), *rest: object) -> object:
+        if not isinstance(storage, StorageRef) or not isinstance(size, tuple) or not isinstance(stride, tuple):
+            return _Inert()
+        return TensorRef(storage, offset, size, stride)
+
+    def __setstate__(self, state: object) -> None:
+        """Forget the state."""
 
 
-def _rebuild_parameter(data: object = None, *rest: object) -> object:
-    return data
+class _RebuildParameter(_RebuildTensor):
+    """``torch._utils._rebuild_parameter``: the tensor that it wraps."""
+
+    __slots__ = ()
+
+    def __call__(self, storage: object, *rest: object) -> object:
+        return storage
 
 
-def _rebuild_subclass(function: object = None, kind: object = None, args: Any = (), *rest: object) -> object:
-    return _rebuild_tensor(*args) if function is _rebuild_tensor and isinstance(args, tuple) else _Inert()
+class _RebuildSubclass(_RebuildTensor):
+    """``torch._tensor._rebuild_from_type_v2``: a tensor with attributes, of which the tensor is kept."""
+
+    __slots__ = ()
+
+    def __call__(self, storage: object, kind: object = None, args: Any = (), *rest: object) -> object:
+        return storage(*args) if isinstance(storage, _RebuildTensor) and isinstance(args, tuple) else _Inert()
 
 
 _KNOWN: dict[tuple[str, str], Callable[..., object]] = {
-    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-    ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
-    ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_subclass,
+    ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor(),
+    ("torch._utils", "_rebuild_tensor"): _RebuildTensor(),
+    ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
+    ("torch._utils", "_rebuild_parameter_with_state"): _RebuildParameter(),
+    ("torch._tensor", "_rebuild_from_type_v2"): _RebuildSubclass(),
     ("collections", "OrderedDict"): _Dict,
 }
+_DAMAGE = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class _Reader(pickle.Unpickler):
@@ -186,7 +223,7 @@ def read_pickle(data: bytes) -> tuple[object, frozenset[str]]:
         return reader.load(), frozenset(reader.ignored)
     except CheckpointError:
         raise
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(
             f"its pickle cannot be read safely ({error}). Where it can be loaded, save the weights alone: "
             "torch.save(model.state_dict(), 'weights.pt')"
