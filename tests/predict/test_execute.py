@@ -177,16 +177,19 @@ def test_bf16_encodes_nearly_the_same_and_decodes_in_fp32(tiny_model: LoadedMode
     )
 
 
-def test_work_per_image_is_done_once(tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_per_image_is_done_once_for_the_two_images_used_last(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     predictor = Predictor(tiny_model)
-    embeddings = [predictor.encode(IMAGE), predictor.encode(IMAGE.T)]
-    made = []
+    embeddings = [predictor.encode(IMAGE + i) for i in range(3)]
+    made: list[int] = []
     original = Sam.image_context
     monkeypatch.setattr(Sam, "image_context", lambda self, features: made.append(1) or original(self, features))
-    for _ in range(3):
-        for embedding in embeddings:
-            predictor.predict(embedding, PROMPTS[0])
-    assert len(made) == 2
+    done = []
+    for number in (0, 0, 1, 0, 2, 0, 1):
+        predictor.predict(embeddings[number], PROMPTS[0])
+        done.append(len(made))
+    assert done == [1, 1, 2, 2, 3, 3, 4]
 
 
 def test_contexts_do_not_keep_embeddings_alive(tiny_model: LoadedModel) -> None:

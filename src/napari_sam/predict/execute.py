@@ -156,13 +156,12 @@ class Executor:
 
     def _context(self, sam: Sam, embedding: Embedding) -> ImageContext:
         with self._lock:
-            owner, context = self._contexts.get(embedding, (None, None))
-            if owner is sam and context is not None:
-                return context
-            context = sam.image_context(_features_on(sam.device, embedding))
-            while len(self._contexts) >= _MAX_CONTEXTS:
-                self._contexts.popitem()
-            self._contexts[embedding] = (sam, context)
+            owner, context = self._contexts.pop(embedding, (None, None))
+            if owner is not sam or context is None:
+                context = sam.image_context(_features_on(sam.device, embedding))
+                while len(self._contexts) >= _MAX_CONTEXTS:
+                    self._contexts.pop(next(iter(self._contexts)), None)
+            self._contexts[embedding] = (sam, context)  # last: the most recently used
             return context
 
     def _relieve_encoder(self, place: _Place) -> None:
