@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -10,16 +11,30 @@ from torch.nn import functional as F
 
 from napari_sam.model.config import EfficientNetLiteConfig, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.efficientnet_lite import EfficientNetLiteEncoder, ImageFeatures
+from napari_sam.model.fast_decoder import ImageTokens, decode_prompts, image_tokens
 from napari_sam.model.mask_decoder import HighResMaskDecoder, MaskDecoder
 from napari_sam.model.prompt_encoder import DrawnPromptEncoder, PromptEncoder
 from napari_sam.model.transformer import TwoWayTransformer
 
 
 class ImageContext(NamedTuple):
-    """One encoded image with everything that is the same for all of its prompts."""
+    """One encoded image with everything that is the same for all of its prompts.
+
+    Belongs to the weights it was made with. ``shared`` is None where gradients are
+    recorded: the plain decoder runs then.
+    """
 
     features: ImageFeatures
     image_pe: Tensor
+    shared: SharedWork | None = None
+
+
+class SharedWork(NamedTuple):
+    """What the decoder's inference path prepares per image, and the fp32 modules it runs."""
+
+    tokens: ImageTokens
+    prompt_encoder: PromptEncoder
+    mask_decoder: MaskDecoder
 
 
 class Sam(nn.Module):
@@ -74,7 +89,24 @@ class Sam(nn.Module):
 
     def image_context(self, features: ImageFeatures) -> ImageContext:
         """Compute, once per image, what all of its prompts share."""
-        return ImageContext(features, self.prompt_encoder.get_dense_pe())
+        if torch.is_grad_enabled() or self.training:
+            return ImageContext(features, self.prompt_encoder.get_dense_pe())
+        prompt_encoder, mask_decoder = self._heads()
+        image_pe = prompt_encoder.get_dense_pe()
+        drawn = isinstance(prompt_encoder, DrawnPromptEncoder)
+        no_mask = None if drawn else prompt_encoder.dense_embedding(None)
+        tokens = image_tokens(mask_decoder, features.embedding, image_pe, no_mask)
+        high_res = tuple(feature.float() for feature in features.high_res)
+        shared = SharedWork(tokens, prompt_encoder, mask_decoder)
+        return ImageContext(ImageFeatures(features.embedding, high_res), image_pe, shared)
+
+    def _heads(self) -> tuple[PromptEncoder, MaskDecoder]:
+        """Prompt encoder and mask decoder in fp32: themselves, or copies of a model in half precision."""
+        heads = self.prompt_encoder, self.mask_decoder
+        if self.mask_decoder.iou_token.weight.dtype == torch.float32:
+            return heads
+        prompt_encoder, mask_decoder = copy.deepcopy(heads)
+        return prompt_encoder.float(), mask_decoder.float()
 
     def decode(
         self,
@@ -104,11 +136,15 @@ class Sam(nn.Module):
         low_res_masks : Tensor, shape (N, 3 or 1, 4h, 4w)
         iou_predictions : Tensor, shape (N, 3 or 1)
         """
-        prompts = self.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
-        features = context.features
-        low_res, iou = self.mask_decoder(features.embedding, context.image_pe, prompts, features.high_res)
+        features, shared = context.features, context.shared
         chosen = slice(1, None) if multimask_output else slice(0, 1)
-        return low_res[:, chosen], iou[:, chosen]
+        if shared is None or torch.is_grad_enabled() or self.training:
+            prompts = self.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
+            low_res, iou = self.mask_decoder(features.embedding, context.image_pe, prompts, features.high_res)
+            return low_res[:, chosen], iou[:, chosen]
+        prompts = shared.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
+        tokens = shared.tokens if masks is None else shared.tokens._replace(first_layer=None)
+        return decode_prompts(shared.mask_decoder, tokens, prompts, features.high_res, chosen)
 
 
 def stretch_contrast(image: Tensor, percentiles: tuple[float, float]) -> Tensor:
