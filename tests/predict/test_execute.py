@@ -1,6 +1,7 @@
 """What happens when memory runs out: smaller batches, then the processor, then a clear error; never a dead model."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from napari_sam.errors import ModelError, OutOfMemoryError
 from napari_sam.model.efficientnet_lite import ImageFeatures
 from napari_sam.model.sam import Sam
 from napari_sam.predict.embedding import Embedding
-from napari_sam.predict.execute import Executor
+from napari_sam.predict.execute import Executor, _copy_to_cpu
+from napari_sam.predict.load import load_model
 from napari_sam.predict.loaded import LoadedModel
 from napari_sam.predict.predictor import Predictor
 from napari_sam.types import Prompts
+from napari_sam.zoo.checkpoints import save_checkpoint
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)
 PROMPTS = [Prompts([[10.0 + 3 * i, 20.0 + 4 * i]]) for i in range(20)]
@@ -143,8 +146,6 @@ def test_other_errors_are_not_hidden(tiny_sam: Sam, expected: Any) -> None:
 
 
 def test_a_copy_on_the_processor_is_equal_and_independent(tiny_model: LoadedModel) -> None:
-    from napari_sam.predict.execute import _copy_to_cpu
-
     copy = _copy_to_cpu(tiny_model.sam)
     original, copied = tiny_model.sam.state_dict(), copy.state_dict()
     assert original.keys() == copied.keys()
@@ -157,22 +158,33 @@ def test_a_copy_on_the_processor_is_equal_and_independent(tiny_model: LoadedMode
 def test_values_that_are_not_finite_are_an_error(tiny_sam: Sam) -> None:
     class Overflowing(SmallMemory):
         def encode(self, pixels: torch.Tensor) -> ImageFeatures:
-            return ImageFeatures(super().encode(pixels).embedding * torch.inf)
+            return ImageFeatures(super().encode(pixels.float()).embedding * torch.inf)
 
-    model = LoadedModel(Overflowing(tiny_sam), "tiny", torch.device("cpu"), "bf16", "h")  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match='not finite in bf16: use precision="fp32"'):
-        Predictor(model).encode(IMAGE)
+    for precision, advice in (("fp32", "weights may be damaged"), ("bf16", 'use precision="fp32"')):
+        model = LoadedModel(Overflowing(tiny_sam), "tiny", torch.device("cpu"), precision, "h")  # type: ignore[arg-type]
+        with pytest.raises(ModelError, match=f"not finite in {precision}: .*{advice}"):
+            Predictor(model).encode(IMAGE)
 
 
-def test_bf16_encodes_nearly_the_same_and_decodes_in_fp32(tiny_model: LoadedModel, expected: Any) -> None:
+def test_bf16_encodes_nearly_the_same_and_decodes_in_fp32(
+    tiny_model: LoadedModel, tiny_sam: Sam, tmp_path: Path, expected: Any
+) -> None:
     embedding, _ = expected
-    reduced = LoadedModel(tiny_model.sam, "tiny", torch.device("cpu"), "bf16", "hash-of-tiny")
+    path = save_checkpoint(tiny_sam, tmp_path / "tiny.safetensors")
+    reduced = load_model(checkpoint=path, device="cpu", precision="bf16", on_message=lambda _: None)
+    assert reduced.precision == "bf16"
+    assert reduced.hash == load_model(checkpoint=path, device="cpu").hash
     found = Predictor(reduced).encode(IMAGE)
     assert found.features.dtype == np.float32
     difference = np.abs(found.features - embedding.features)
     assert 0 < difference.max() < 0.2
+    exact = [parameter.dtype for name, parameter in reduced.sam.named_parameters() if "image_encoder" not in name]
+    assert set(exact) == {torch.float32}
+    copied = _copy_to_cpu(reduced.sam)
+    assert {parameter.dtype for parameter in copied.parameters()} == {torch.float32}
+    same = LoadedModel(reduced.sam, "tiny", reduced.device, "bf16", "hash-of-tiny")
     assert_array_equal(
-        Predictor(reduced).predict(embedding, PROMPTS[0]).logits,
+        Predictor(same).predict(embedding, PROMPTS[0]).logits,
         Predictor(tiny_model).predict(embedding, PROMPTS[0]).logits,
     )
 

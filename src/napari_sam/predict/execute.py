@@ -219,11 +219,9 @@ def _unless_out_of_memory(compute: Callable[[], Result]) -> Result | None:
 
 
 def _encode(place: _Place, rgb: NDArray[np.uint8]) -> tuple[Features, tuple[Features, ...]]:
-    reduced = place.precision != "fp32"
     with torch.inference_mode():
         pixels = place.sam.preprocess(torch.tensor(rgb).permute(2, 0, 1))
-        with torch.autocast(place.device.type, dtype=PRECISIONS[place.precision], enabled=reduced):
-            features = place.sam.encode(pixels)
+        features = place.sam.encode(pixels.to(PRECISIONS[place.precision]))
         return _to_numpy(features.embedding), tuple(_to_numpy(feature) for feature in features.high_res)
 
 
@@ -240,7 +238,11 @@ def _features_on(device: torch.device, embedding: Embedding) -> ImageFeatures:
 
 
 def _copy_to_cpu(sam: Sam) -> Sam:
-    """Copy a network to the processor without a second copy on its device, and without disturbing the original."""
-    replaced: dict[int, object] = {id(p): nn.Parameter(p.detach().cpu(), p.requires_grad) for p in sam.parameters()}
-    replaced |= {id(b): b.detach().cpu() for b in sam.buffers()}
+    """Copy a network to the processor, in fp32, without a second copy on its device and without disturbing it."""
+
+    def here(tensor: Tensor) -> Tensor:
+        return tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+
+    replaced: dict[int, object] = {id(p): nn.Parameter(here(p), p.requires_grad) for p in sam.parameters()}
+    replaced |= {id(b): here(b) for b in sam.buffers()}
     return copy.deepcopy(sam, replaced)

@@ -23,9 +23,9 @@ class LoadedModel:
         Name asked for, or the architecture recognised in the checkpoint.
     device : torch.device
     precision : {"fp32", "bf16", "fp16"}
-        Of the image encoder; the mask decoder computes in fp32.
+        Of the image encoder's weights and arithmetic; everything else is fp32.
     hash : str
-        Hash of the weights; embeddings carry it.
+        Hash of the weights in fp32; embeddings carry it.
     path : Path, optional
         File the weights came from.
     """
