@@ -13,7 +13,8 @@ step() { printf '  %s\n' "$*"; }
 
 step "clean environment with the base package: no napari, no Qt"
 "$python" -m venv venv
-pip() { venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
+export PIP_REQUIRE_VIRTUALENV=1
+pip() { "$work/venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 pip install --constraint "$repository/constraints.txt" torch
 pip install --constraint "$repository/constraints.txt" "$wheel"
 PATH="$work/venv/bin:$PATH"
