@@ -44,7 +44,7 @@ lint: $(LINT_READY)
 	$(BIN)/npe2 validate src/napari_sam/napari.yaml
 
 docs: $(DOCS_READY)
-	$(BIN)/mkdocs build --strict --quiet --site-dir site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
 
 wheel: $(LINT_READY)
 	rm -rf dist
