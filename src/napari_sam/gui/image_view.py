@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_sam.errors import ImageError
 from napari_sam.gui.connections import Connections
-from napari_sam.gui.planes import Plane, full_data, plane_reader, shown_plane
+from napari_sam.gui.planes import Plane, full_data, plane_reader, shown_plane, spatial_shape
 from napari_sam.gui.timers import Debounce
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ class ImageView:
 
     plane_changed = Signal()
     content_changed = Signal()
+    reshaped = Signal()
 
     def __init__(self, viewer: ViewerModel, image: Image) -> None:
         self.image = image
         self._dims = viewer.dims
         self._version = 0
+        self._shape = spatial_shape(image)
         self._slice_timer = Debounce(self.plane_changed.emit, SLICE_DELAY_MS)
         self._contrast_timer = Debounce(self.content_changed.emit, CONTRAST_DELAY_MS)
+        self._shape_timer = Debounce(self.reshaped.emit, 0)
         self._connections = Connections()
         for name in ("point", "order", "ndisplay", "ndim"):
             self._connections.add(getattr(viewer.dims.events, name), self._slice_timer.request)
@@ -56,10 +60,14 @@ class ImageView:
     @property
     def pending(self) -> bool:
         """Whether a change has not been announced yet."""
-        return self._slice_timer.pending or self._contrast_timer.pending
+        return self._slice_timer.pending or self._contrast_timer.pending or self._shape_timer.pending
 
     def plane(self) -> Plane:
         """Return the plane shown; raises ImageError as :func:`napari_sam.gui.planes.shown_plane`."""
+        if spatial_shape(self.image) != self._shape:
+            raise ImageError(
+                f"'{self.image.name}' has another shape now: {self._shape} became {spatial_shape(self.image)}."
+            )
         return shown_plane(self._dims, self.image)
 
     def reader(self, plane: Plane) -> Callable[[], NDArray[Any]]:
@@ -81,10 +89,14 @@ class ImageView:
         self._connections.clear()
         self._slice_timer.stop()
         self._contrast_timer.stop()
+        self._shape_timer.stop()
 
     def _on_contrast(self, event: object = None) -> None:
         self._contrast_timer.request()
 
     def _on_data(self, event: object = None) -> None:
         self._version += 1
-        self._contrast_timer.request()
+        if spatial_shape(self.image) == self._shape:
+            self._contrast_timer.request()
+        else:
+            self._shape_timer.request()

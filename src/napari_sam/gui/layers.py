@@ -106,14 +106,15 @@ def ensure_layers(layers: LayerList, image: Image, known: RoleLayers | None = No
 def leave_layers(layers: LayerList, image: Image, held: RoleLayers) -> None:
     """Clear up when the tool goes on to another image: the committed objects stay, always.
 
-    Prompts and proposal are removed with their image, and where they are empty; else they are hidden until the tool
-    comes back to their image.
+    Prompts and proposal are removed with their image, when they no longer fit it, and where they are empty; else they
+    are hidden until the tool comes back to their image.
     """
+    fits = image in layers and tuple(held.proposal.data.shape) == spatial_shape(image)
     empty = len(held.points.data) == 0 and len(held.boxes.data) == 0
     for layer in (held.points, held.boxes, held.proposal):
         if layer not in layers:
             continue
-        if empty or image not in layers:
+        if empty or not fits:
             layers.remove(layer)
         else:
             layer.visible = False

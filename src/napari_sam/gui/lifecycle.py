@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -26,7 +28,8 @@ class Lifecycle(QObject):
     def __init__(self, native: QWidget) -> None:
         super().__init__()
         self._native = native
-        self._window: QMainWindow | None = None
+        # Weakly: whoever keeps this widget must not keep a closed window alive.
+        self._window_ref: weakref.ref[QMainWindow] | None = None
         self._after_close = Debounce(self._on_after_close, 0)
         # Put off: while the event is on its way, the dock does not say yet what it will be.
         self._after_switch = Debounce(self._on_after_switch, 0)
@@ -36,7 +39,7 @@ class Lifecycle(QObject):
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Turn Qt's events into signals; never keeps an event from its receiver."""
         kind = None if event is None else event.type()
-        if watched is self._window and kind == QEvent.Type.Close:
+        if watched is not None and watched is self._window and kind == QEvent.Type.Close:
             # The user may still refuse; whether the window is gone shows when the event is through.
             self.window_closing.emit()
             self._after_close.request()
@@ -47,13 +50,21 @@ class Lifecycle(QObject):
                 self._after_switch.request()
         return False
 
+    @property
+    def _window(self) -> QMainWindow | None:
+        return None if self._window_ref is None else self._window_ref()
+
     def stop(self) -> None:
         """Watch the window no longer."""
         self._after_close.stop()
         self._after_switch.stop()
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
+        self._forget_window()
+
+    def _forget_window(self) -> None:
+        window = self._window
+        if window is not None:
+            window.removeEventFilter(self)
+        self._window_ref = None
 
     def _on_parent_change(self) -> None:
         if self._native.parent() is None:
@@ -64,9 +75,8 @@ class Lifecycle(QObject):
     def _watch_window(self) -> None:
         window = self._native.window()
         if window is not self._window and isinstance(window, QMainWindow):
-            if self._window is not None:
-                self._window.removeEventFilter(self)
-            self._window = window
+            self._forget_window()
+            self._window_ref = weakref.ref(window)
             window.installEventFilter(self)
 
     def _on_after_switch(self) -> None:
@@ -83,9 +93,10 @@ class Lifecycle(QObject):
 
     def _on_destroyed(self) -> None:
         # The window went first and took the event filter with it.
-        self._window = None
+        self._window_ref = None
         self.window_closed.emit()
 
     def _on_after_close(self) -> None:
-        if self._window is not None and not self._window.isVisible():
+        window = self._window
+        if window is not None and not window.isVisible():
             self.window_closed.emit()

@@ -11,7 +11,7 @@ from napari.layers import Points
 from napari_sam.gui.layers import set_next_label
 from napari_sam.gui.prompts import FEATURE, NEGATIVE, POSITIVE
 
-MODIFIERS = frozenset({"Control", "Alt"})
+MODIFIERS = ("Control", "Alt")
 # napari takes a press and release further apart than this for a pan, and adds no point.
 DRAG_PIXELS = 5
 
@@ -43,7 +43,7 @@ class Polarity:
         set_next_label(self._layer, label)
 
     def restore(self) -> None:
-        """Forget a modifier: called when a point was added."""
+        """Forget a modifier: called once the point it was meant for is there."""
         if self._after_click is not None:
             self.label = self._after_click
 
@@ -54,7 +54,8 @@ class Polarity:
 
     def _on_press(self, layer: Points, event: Any) -> Iterator[None]:
         self.restore()
-        if str(layer.mode) != "add" or not MODIFIERS & {str(modifier) for modifier in event.modifiers}:
+        # vispy's keys are equal to their names, but print and hash otherwise.
+        if str(layer.mode) != "add" or not any(name in event.modifiers for name in MODIFIERS):
             return
         sticky = self.label
         set_next_label(layer, NEGATIVE if sticky == POSITIVE else POSITIVE)

@@ -124,7 +124,6 @@ class PromptTools:
             return
         points = self.layers.points
         with self._silent():
-            self.polarity.restore()
             names = points.features[FEATURE].astype(str)
             if [SYMBOLS.get(name) for name in names] != [str(symbol) for symbol in points.symbol]:
                 restyle_points(points)
@@ -133,8 +132,10 @@ class PromptTools:
         self.edited.emit("point")
 
     def _deselect_points(self) -> None:
-        # napari selects a new point right after announcing it, and the highlight hides its colour.
+        # napari selects a new point right after announcing it: the highlight hides its colour, and the next point
+        # would be of its category, modifier or not.
         self.layers.points.selected_data = set()
+        self.polarity.restore()
 
     def _on_feature_defaults(self, event: Any) -> None:
         self.polarity_changed.emit()

@@ -162,7 +162,7 @@ class SegmentWidget(Container[Widget]):
             control.visible = False
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
-        self._controls.image.changed.connect(self._on_image_chosen)
+        self._controls.image.changed.connect(self._on_image_picked)
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
         self._controls.prompt.changed.connect(self._on_prompt_chosen)
@@ -207,6 +207,13 @@ class SegmentWidget(Container[Widget]):
             self._session.close()
             self._session = None
 
+    def _leave_session(self) -> None:
+        left = self._session
+        self._end_session()
+        self._background.cancel()
+        if left is not None:
+            leave_layers(self._viewer.layers, left.image, left.tools.layers)
+
     def _on_switched(self, on: bool) -> None:
         if not on or not self._is_open:
             self._keys.unbind()
@@ -234,14 +241,24 @@ class SegmentWidget(Container[Widget]):
             self._controls.image.value = image
         self._on_image_chosen(image)
 
+    def _on_image_picked(self, image: Image | None) -> None:
+        # napari resets the choices from within layer events; only a choice of the user's is followed at once.
+        current = None if self._session is None else self._session.image
+        if image is not None and current in self._images():
+            self._on_image_chosen(image)
+        elif self._is_open:
+            self._layers_changed.request()
+
+    def _on_reshaped(self) -> None:
+        if self._session is not None:
+            image = self._session.image
+            self._leave_session()
+            self._on_image_chosen(image)
+
     def _on_image_chosen(self, image: Image | None) -> None:
         if not self._is_open or (self._session is not None and self._session.image is image):
             return
-        left = self._session
-        self._end_session()
-        self._background.cancel()
-        if left is not None:
-            leave_layers(self._viewer.layers, left.image, left.tools.layers)
+        self._leave_session()
         if image is None:
             self._set_status(NO_IMAGE)
             self._update_buttons()
@@ -251,6 +268,7 @@ class SegmentWidget(Container[Widget]):
         session.message.connect(self._set_status)
         session.notice.connect(show_info)
         session.changed.connect(self._update_buttons)
+        session.view.reshaped.connect(self._on_reshaped)
         session.tools.polarity_changed.connect(self._show_polarity)
         self._show_polarity()
         self._update_buttons()
