@@ -130,6 +130,34 @@ def test_not_an_image(tmp_path: Path, content: bytes) -> None:
         read_image(tmp_path / "a.tif")
 
 
+def test_a_hyperstack_of_imagej_cut_off_behind_its_first_page(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", STACK, imagej=True)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        end = tiff.pages[1].dataoffsets[0] if len(tiff.pages) > 1 else tiff.pages.first.dataoffsets[0] + 1300
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content[:end])
+    with pytest.raises(FileFormatError, match=r"a\.tif"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_an_unsupported_compression_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", fail)
+    with pytest.raises(FileFormatError, match="pip install imagecodecs"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_a_picture_beyond_pillows_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(FileFormatError, match="save it as TIFF"):
+        read_image(tmp_path / "a.png")
+
+
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="does not exist"):
         read_image(tmp_path / "a.tif")

@@ -49,6 +49,18 @@ def test_noise_and_large_images_too() -> None:
     assert np.abs(expected[differs]).max(initial=0) < 1e-5
 
 
+@pytest.mark.parametrize("radius", [1.5, 5.0, 40.0])
+@pytest.mark.parametrize("hw", [(256, 256), (200, 301), (1500, 900)])
+def test_objects_from_small_to_whole(radius: float, hw: tuple[int, int]) -> None:
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    logits = (radius - torch.hypot(y - 20, x - 25))[None]
+    frame = ResizeFrame(hw, 256)
+    expected = official(logits, frame)
+    differs = masks_at_image_size(logits, frame) != (expected > 0)
+    assert (expected > 0).any()
+    assert np.abs(expected[differs]).max(initial=0) < 1e-5
+
+
 @pytest.mark.parametrize("value", [-1.0, 0.0])
 def test_nothing_positive_gives_an_empty_mask(value: float) -> None:
     masks = masks_at_image_size(torch.full((1, 64, 64), value), ResizeFrame((50, 60), 256))

@@ -15,10 +15,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_sam.geometry.frame import ResizeFrame
 
 _TILE_PIXELS = 1 << 19
+_WIDE = 8  # torch's interpolation of a whole row costs as much as gathering an eighth of it
+
+
+class _Axis(NamedTuple):
+    """Pixels along one axis: of the logits, the model's square, the part of it that holds the image, the image."""
+
+    low: int
+    square: int
+    cropped: int
+    original: int
 
 
 class _Taps(NamedTuple):
@@ -51,23 +62,24 @@ def masks_at_image_size(logits: Tensor, frame: ResizeFrame) -> NDArray[np.bool_]
 
 def _paint(mask: Tensor, logits: Tensor, frame: ResizeFrame) -> None:
     positive = logits > 0
-    ranges = []
-    for axis in (0, 1):
-        inside = positive.any(dim=1 - axis).nonzero()
-        if len(inside) == 0:
-            return
-        reach = (int(inside[0]), int(inside[-1]) + 1)
-        sizes = (logits.shape[axis], frame.img_size, frame.input_hw[axis], frame.original_hw[axis])
-        ranges.append(_reached(reach, sizes))
-    (top, bottom), (left, right) = ranges
+    if not positive.any():
+        return
+    y_axis, x_axis = (
+        _Axis(logits.shape[axis], frame.img_size, frame.input_hw[axis], frame.original_hw[axis]) for axis in (0, 1)
+    )
+    top, bottom = _reached(positive.any(dim=1), y_axis)
+    left, right = _reached(positive.any(dim=0), x_axis)
     if top >= bottom or left >= right:  # everything positive lies in the padding
         return
-    (rows_mid, rows), (cols_mid, cols) = (
-        _both_steps(logits.shape[axis], frame.img_size, frame.input_hw[axis], frame.original_hw[axis], ranges[axis])
-        for axis in (0, 1)
-    )
+    rows_mid, rows = _both_steps(y_axis, top, bottom)
     # Columns before rows, as torch's own bilinear interpolation does, so that rounding is the same.
-    columns = _interpolate_columns(_interpolate_rows(_interpolate_columns(logits, cols_mid), rows_mid), cols)
+    if right - left > x_axis.original // _WIDE:
+        middle = _interpolate_rows(_all_columns(logits, x_axis.square)[:, : x_axis.cropped], rows_mid)
+        columns = _all_columns(middle, x_axis.original)[:, left:right]
+    else:
+        columns_mid, columns_end = _both_steps(x_axis, left, right)
+        middle = _interpolate_rows(_interpolate_columns(logits, columns_mid), rows_mid)
+        columns = _interpolate_columns(middle, columns_end)
     step = max(1, _TILE_PIXELS // (right - left))
     for start in range(0, bottom - top, step):
         tile = _Taps(*(part[start : start + step] for part in rows))
@@ -75,11 +87,12 @@ def _paint(mask: Tensor, logits: Tensor, frame: ResizeFrame) -> None:
         torch.gt(values, 0, out=mask[top + start : top + start + len(values), left:right])
 
 
-def _reached(reach: tuple[int, int], sizes: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Output pixels that low-resolution pixels ``reach`` can influence, along one axis."""
-    low_size, square, cropped, original = sizes
-    start, stop = reach
-    for source, target, limit in ((low_size, square, cropped), (cropped, original, original)):
+def _reached(positive: Tensor, axis: _Axis) -> tuple[int, int]:
+    """Output pixels, from the first to after the last, that positive low-resolution pixels can influence."""
+    indices = positive.nonzero()
+    start, stop = int(indices[0]), int(indices[-1]) + 1
+    steps = ((axis.low, axis.square, axis.cropped), (axis.cropped, axis.original, axis.original))
+    for source, target, limit in steps:
         scale = target / source
         # An output pixel mixes inputs less than one input pixel from it; one more pixel guards against rounding.
         start = max(0, math.floor((start - 0.5) * scale - 0.5) - 1)
@@ -87,14 +100,12 @@ def _reached(reach: tuple[int, int], sizes: tuple[int, int, int, int]) -> tuple[
     return start, stop
 
 
-def _both_steps(
-    low_size: int, square: int, cropped: int, original: int, wanted: tuple[int, int]
-) -> tuple[_Taps, _Taps]:
+def _both_steps(axis: _Axis, start: int, stop: int) -> tuple[_Taps, _Taps]:
     """Taps of both interpolations along one axis for the wanted output pixels; the second counts from the first's."""
-    second = _taps(cropped, original, wanted[0], wanted[1])
-    start, stop = int(second.low[0]), int(second.high[-1]) + 1
-    first = _taps(low_size, square, start, stop)
-    return first, _Taps(second.low - start, second.high - start, second.weight)
+    second = _taps(axis.cropped, axis.original, start, stop)
+    first_needed, last_needed = int(second.low[0]), int(second.high[-1])
+    first = _taps(axis.low, axis.square, first_needed, last_needed + 1)
+    return first, _Taps(second.low - first_needed, second.high - first_needed, second.weight)
 
 
 def _taps(source: int, target: int, start: int, stop: int) -> _Taps:
@@ -107,13 +118,21 @@ def _taps(source: int, target: int, start: int, stop: int) -> _Taps:
 
 
 def _interpolate_rows(values: Tensor, taps: _Taps) -> Tensor:
+    low = values.index_select(0, taps.low)
+    if not taps.weight.any():
+        return low
     weight = taps.weight[:, None]
-    if not weight.any():
-        return values[taps.low]
-    return values[taps.low].mul_(1 - weight).add_(values[taps.high].mul_(weight))
+    return low.mul_(1 - weight).add_(values.index_select(0, taps.high).mul_(weight))
 
 
 def _interpolate_columns(values: Tensor, taps: _Taps) -> Tensor:
+    low = values.index_select(1, taps.low)
     if not taps.weight.any():
-        return values[:, taps.low]
-    return values[:, taps.low].mul_(1 - taps.weight).add_(values[:, taps.high].mul_(taps.weight))
+        return low
+    return low.mul_(1 - taps.weight).add_(values.index_select(1, taps.high).mul_(taps.weight))
+
+
+def _all_columns(values: Tensor, target: int) -> Tensor:
+    if values.shape[1] == target:
+        return values
+    return F.interpolate(values[None], target, mode="linear", align_corners=False)[0]
