@@ -87,7 +87,7 @@ def demo(
         _write_journey(output)
     from napari_sam.gui.demo import open_demo
 
-    typer.echo("Opening napari: click a coin, press the commit key or button, click the next one.")
+    typer.echo("Opening napari: click a coin, press G to commit its mask, click the next one.")
     open_demo()
 
 

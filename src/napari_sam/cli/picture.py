@@ -22,8 +22,9 @@ PALETTE = (
     (213, 94, 0),
     (204, 121, 167),
 )
-POSITIVE = (60, 220, 90)
-NEGATIVE = (235, 50, 50)
+# As in the widget: a blue disc and an orange cross.
+POSITIVE = (86, 180, 233)
+NEGATIVE = (213, 94, 0)
 ZOOM = 3
 SUPERSAMPLING = 2
 
@@ -89,7 +90,7 @@ def _draw_prompts(picture: Image.Image, objects: Sequence[Prompts]) -> Image.Ima
 
 
 def _draw_click(canvas: ImageDraw.ImageDraw, y: float, x: float, *, positive: bool) -> None:
-    """Draw a green disk for a positive click, a red cross for a negative one: shape and colour differ."""
+    """Draw a disc for a positive click, a cross for a negative one: shape and colour differ."""
     radius = 7 * SUPERSAMPLING
     if positive:
         canvas.ellipse((x - radius, y - radius, x + radius, y + radius), POSITIVE, "white", 2 * SUPERSAMPLING)
