@@ -8,8 +8,10 @@ purpose="$1"
 [ "$(uname -s)" = Linux ] || exit 0
 
 packages=()
+PATH="$PATH:/sbin:/usr/sbin"
+libraries="$(ldconfig -p 2>/dev/null || true)"
 need_library() { # soname, Debian package
-    ldconfig -p 2>/dev/null | grep -q "$1" || packages+=("$2")
+    case "$libraries" in *"$1"*) ;; *) packages+=("$2") ;; esac
 }
 
 if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
@@ -17,7 +19,6 @@ if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
     [ "$purpose" = demo ] && exit 0
     command -v Xvfb >/dev/null || packages+=(xvfb)
 fi
-PATH="$PATH:/sbin:/usr/sbin"
 need_library libxcb-cursor.so.0 libxcb-cursor0
 need_library libxcb-icccm.so.4 libxcb-icccm4
 need_library libxcb-image.so.0 libxcb-image0
