@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from napari_sam.model import tiny_vit as tiny_vit_module
 from napari_sam.model import vit
 from napari_sam.model.config import CONFIGS, MOBILE_SAM, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.sam import Sam
@@ -101,6 +102,16 @@ def test_tiny_vit_of_other_sizes(size: int) -> None:
         assert tiny_vit(size)(torch.from_numpy(seeded_pixels(size))).shape == (1, 8, size // 16, size // 16)
 
 
+@pytest.mark.parametrize("activations", [1, 5000, 100_000])
+def test_tiny_vit_in_strips_equals_tiny_vit_in_one_piece(activations: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = tiny_vit(80)
+    pixels = torch.from_numpy(seeded_pixels(80)).repeat(2, 1, 1, 1)
+    whole = encoder(pixels).detach()
+    monkeypatch.setattr(tiny_vit_module, "_STRIP_ACTIVATIONS", activations)
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder(pixels), whole, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [32, 80, 112])
 def test_vit_in_tiles_equals_vit_in_one_piece(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = vit.ImageEncoderViT(VIT, size, 8).eval()
@@ -111,6 +122,7 @@ def test_vit_in_tiles_equals_vit_in_one_piece(size: int, monkeypatch: pytest.Mon
     assert whole.shape == (2, 8, size // 16, size // 16)
     for scores in (1, 300, 4 * 25 * 25 * 3):  # one query, some, several windows
         monkeypatch.setattr(vit, "_TILE_SCORES", scores)
+        monkeypatch.setattr(vit, "_TILE_ACTIVATIONS", 10 * scores)
         with torch.inference_mode():
             torch.testing.assert_close(encoder(pixels), whole, rtol=0, atol=1e-5)
 

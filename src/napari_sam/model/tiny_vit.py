@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_sam.model.config import TinyViTConfig
-from napari_sam.model.vit import from_windows, make_neck, to_windows
+from napari_sam.model.vit import add_in_tiles, from_windows, make_neck, to_windows
+
+_STRIP_ACTIVATIONS = 1 << 20
 
 
 class Conv2dBN(nn.Sequential):
@@ -73,9 +75,22 @@ class MBConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, dim, H, W) to the same shape."""
+        if self.training or x.device.type != "cpu" or torch.is_grad_enabled():
+            return F.gelu(x + self._branch(x))
+        # In strips that stay in the processor's cache; one row more above and below for the 3 x 3 convolution.
+        height = x.shape[-2]
+        step = max(1, _STRIP_ACTIVATIONS // (x.shape[0] * x.shape[-1] * self.conv1.c.out_channels))
+        strips = []
+        for start in range(0, height, step):
+            stop, above = min(height, start + step), min(start, 1)
+            strip = x[:, :, start - above : min(height, stop + 1)]
+            strips.append(F.gelu(x[:, :, start:stop] + self._branch(strip)[:, :, above : above + stop - start]))
+        return torch.cat(strips, dim=2)
+
+    def _branch(self, x: Tensor) -> Tensor:
         out = F.gelu(self.conv1(x))
-        out = F.gelu(self.conv2(out))
-        return F.gelu(x + self.conv3(out))
+        projected: Tensor = self.conv3(F.gelu(self.conv2(out)))
+        return projected
 
 
 class PatchMerging(nn.Module):
@@ -157,8 +172,7 @@ class TinyViTBlock(nn.Module):
         tokens = x.permute(0, 2, 3, 1)
         x = (tokens + self.attn(tokens)).permute(0, 3, 1, 2)
         tokens = self.local_conv(x).permute(0, 2, 3, 1)
-        mixed: Tensor = tokens + self.mlp(tokens)
-        return mixed.permute(0, 3, 1, 2)
+        return add_in_tiles(tokens, self.mlp, self.mlp.fc1.out_features).permute(0, 3, 1, 2)
 
 
 class Stage(nn.Module):
