@@ -36,7 +36,7 @@ STAGES = {
     "mixed": dataclasses.replace(
         _COMMON,
         steps=2400,
-        crop_sizes=((192, 8), (256, 6), (384, 3), (512, 2)),
+        crop_sizes=((192, 8), (256, 6), (384, 3), (512, 2), (768, 1)),
         num_points=2,
         learning_rate=8e-4,
         decay_steps=700,

@@ -162,4 +162,5 @@ def augment_intensity(
         image = (image - 127) * gain + 127 + np.float32(rng.uniform(-25, 25))
     if rng.random() < 0.3:
         image = image + rng.normal(0, rng.uniform(1, 12), image.shape[:2]).astype(np.float32)[..., None]
-    return np.clip(image, -64, 320).astype(np.float32)
+    limited: NDArray[np.float32] = np.clip(image, -64, 320).astype(np.float32)
+    return limited
