@@ -1,5 +1,6 @@
 """load_model: names, files, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from napari_sam import NapariSamError, load_model
 from napari_sam.errors import CheckpointError, ModelError
+from napari_sam.model.config import CONFIGS, TinyViTConfig
 from napari_sam.model.sam import Sam
 from napari_sam.predict.load import _same_network
 from napari_sam.zoo.checkpoints import save_checkpoint
@@ -112,3 +114,10 @@ def test_networks_are_compared_not_pixel_statistics(tiny_sam: Sam) -> None:
 
     assert _same_network(tiny_sam.config, replace(tiny_sam.config, pixel_mean=(1.0, 2.0, 3.0)))
     assert not _same_network(tiny_sam.config, replace(tiny_sam.config, prompt_embed_dim=32))
+
+
+def test_a_name_fits_whatever_size_tinyvits_unused_classifier_has():
+    without_head = replace(CONFIGS["vit_t"], encoder=TinyViTConfig(num_classes=0))
+    assert without_head != CONFIGS["vit_t"]
+    assert _same_network(without_head, CONFIGS["vit_t"])
+    assert not _same_network(without_head, CONFIGS["vit_b"])

@@ -13,6 +13,7 @@ from napari_sam.predict.device import PRECISIONS, MessageCallback, log_message, 
 from napari_sam.predict.loaded import LoadedModel
 from napari_sam.zoo.cards import get_card
 from napari_sam.zoo.checkpoints import architecture_name, load_checkpoint, weights_hash
+from napari_sam.zoo.recognise import encoder_shape
 from napari_sam.zoo.store import require_model
 
 DEFAULT_MODEL = "sam_lite"
@@ -76,7 +77,7 @@ def load_model(
 
 def _same_network(config: SamConfig, other: SamConfig) -> bool:
     """Whether two models have the same tensors, whatever their pixel statistics and image size."""
-    return config.encoder == other.encoder and config.prompt_embed_dim == other.prompt_embed_dim
+    return encoder_shape(config) == encoder_shape(other) and config.prompt_embed_dim == other.prompt_embed_dim
 
 
 def _existing_file(checkpoint: str | PathLike[str]) -> Path:

@@ -83,12 +83,15 @@ def architecture_name(config: SamConfig) -> str:
     return _describe(config)
 
 
-def _shaping(config: SamConfig) -> tuple[object, ...]:
+def encoder_shape(config: SamConfig) -> EncoderConfig:
+    """Return what shapes the image encoder: its configuration without TinyViT's unused classifier."""
     encoder = config.encoder
-    if isinstance(encoder, TinyViTConfig):
-        encoder = replace(encoder, num_classes=1)
+    return replace(encoder, num_classes=1) if isinstance(encoder, TinyViTConfig) else encoder
+
+
+def _shaping(config: SamConfig) -> tuple[object, ...]:
     return (
-        encoder,
+        encoder_shape(config),
         config.img_size,
         config.prompt_embed_dim,
         config.mask_in_chans,
