@@ -68,7 +68,7 @@ class Scene:
         settle()
         pixels = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
         target = self.folder / f"{name}.png"
-        Image.fromarray(pixels).quantize(128).save(target, optimize=True)
+        Image.fromarray(pixels).save(target, optimize=True)
         print(f"{target}  {target.stat().st_size // 1024} KiB  status: {self.widget['status'].value}")
 
     def close(self) -> None:

@@ -118,6 +118,10 @@ def test_click_a_coin_get_its_mask_commit_and_undo(make_napari_viewer: Any, qtbo
     assert widget.wait(60)
     assert len(layers["boxes"].data) == 1
     np.testing.assert_allclose(np.ptp(layers["boxes"].data[0], axis=0), (51, 53), atol=2)
+    hand.press(Qt.Key.Key_U)
+    assert len(layers["boxes"].data) == 0, "one drag is one step"
+    hand.press(Qt.Key.Key_J)
+    assert len(layers["boxes"].data) == 1
     canvas = viewer.screenshot(canvas_only=True, flash=False)
     assert canvas[..., :3].std() > 20, "the window shows a picture"
 

@@ -45,6 +45,16 @@ def test_the_slider_position_is_the_index_whatever_the_scale():
     np.testing.assert_array_equal(plane_reader(layer, plane)(), np.asarray(layer.data)[2])
 
 
+def test_layers_in_different_units_are_both_cut_where_they_are_shown():
+    viewer = ViewerModel()
+    data = np.arange(10)[:, None, None] * np.ones((1, 8, 8))
+    micro = viewer.add_image(data, scale=(0.5, 0.1, 0.1), units=("um", "um", "um"))
+    nano = viewer.add_image(data.copy(), scale=(500, 100, 100), units=("nm", "nm", "nm"))
+    viewer.dims.set_current_step(0, 3)
+    assert shown_plane(viewer.dims, micro).index == (3,)
+    assert shown_plane(viewer.dims, nano).index == (3,)
+
+
 def test_a_rolled_order_shows_another_pair_of_axes_in_data_order():
     data = np.arange(4 * 5 * 6).reshape(4, 5, 6)
     _, layer, plane = shown(data, order=(1, 2, 0), step=(0, 3, 0))

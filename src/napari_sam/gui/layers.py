@@ -181,11 +181,12 @@ def _make_points(image: Image) -> Layer:
         feature_defaults=_category(POSITIVE),
         face_color=FEATURE,
         face_color_cycle={POSITIVE: POSITIVE_COLOR, NEGATIVE: NEGATIVE_COLOR},
-        border_width=0,
+        border_color="white",
+        border_width=0.1,
         symbol=SYMBOLS[POSITIVE],
-        size=14,
-        # The size on the screen stays readable at every zoom and every pixel size.
-        canvas_size_limits=(14, 18),
+        size=max(max(spatial_shape(image)[-2:]) / 25, 1),
+        # The size on the screen is the same for every image; the border is never below half the lower limit.
+        canvas_size_limits=(4, 12),
         **spatial_kwargs(image),
     )
     set_next_label(layer, POSITIVE)

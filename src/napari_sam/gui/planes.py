@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pint
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import ImageError
@@ -113,7 +114,7 @@ def shown_plane(dims: Dims, image: Image) -> Plane:
     offset = dims.ndim - len(shape)
     order = [axis - offset for axis in dims.order if axis >= offset]
     rows, columns = sorted(order[-2:])
-    at = np.round(np.asarray(image.world_to_data(dims.point), np.float64))
+    at = np.round(np.asarray(image.world_to_data(_world_point(dims, image)), np.float64))
     others = [axis for axis in range(len(shape)) if axis not in (rows, columns)]
     for axis in others:
         if not 0 <= at[axis] < shape[axis]:
@@ -122,6 +123,18 @@ def shown_plane(dims: Dims, image: Image) -> Plane:
                 f"(0 to {shape[axis] - 1}): move the slider back into the image."
             )
     return Plane((rows, columns), tuple(int(at[axis]) for axis in others), (shape[rows], shape[columns]))
+
+
+def _world_point(dims: Dims, image: Image) -> NDArray[np.float64]:
+    """Return the viewer's position along the image's axes in the image's own units; layers may differ in theirs."""
+    ndim = len(spatial_shape(image))
+    point = np.asarray(dims.point, np.float64)[-ndim:]
+    if dims.units is None or len(dims.units) < ndim:
+        return point
+    registry = pint.get_application_registry()
+    ours, theirs = image.units, dims.units[-ndim:]
+    factors = [registry.get_base_units(a)[0] / registry.get_base_units(b)[0] for a, b in zip(theirs, ours, strict=True)]
+    return point * np.asarray(factors, np.float64)
 
 
 def plane_reader(image: Image, plane: Plane) -> Callable[[], NDArray[Any]]:

@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, Widget
-from napari.layers import Image, Layer
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QApplication
 
 from napari_sam.errors import NapariSamError
 from napari_sam.gui.background import Background
-from napari_sam.gui.connections import Connections
 from napari_sam.gui.controls import MINIMUM_WIDTH, Controls
 from napari_sam.gui.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
+from napari_sam.gui.image_choice import ImageChoice
 from napari_sam.gui.keymap import KeyBinder
 from napari_sam.gui.layers import leave_layers
 from napari_sam.gui.lifecycle import Lifecycle
 from napari_sam.gui.prompts import NEGATIVE, POSITIVE
 from napari_sam.gui.session import SegmentSession
-from napari_sam.gui.timers import Debounce
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Image
 
 NO_IMAGE = "Open an image (File > Open Sample has some), then click an object in it."
 
@@ -49,9 +48,9 @@ class SegmentWidget(Container[Widget]):
         # napari hands plugins a proxy whose attributes are never identical objects; layers are held by reference here.
         self._viewer = getattr(viewer, "__wrapped__", viewer)
         self._factory = predictor_factory
-        self._controls = Controls(self._image_choices)
+        self._images = ImageChoice(self._viewer.layers)
+        self._controls = Controls(self._images.choices)
         self._session: SegmentSession | None = None
-        self._connections = Connections()
         self._is_open = False
         super().__init__(widgets=self._controls.layout(), labels=True, name="Segment")
         self._keys = KeyBinder(self._viewer, self)
@@ -80,7 +79,7 @@ class SegmentWidget(Container[Widget]):
         if not self._is_open:
             return False
         waiting = self._session is not None and self._session.pending
-        return waiting or self._layers_changed.pending or self._background.pending
+        return waiting or self._images.pending or self._background.pending
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
@@ -162,7 +161,7 @@ class SegmentWidget(Container[Widget]):
             control.visible = False
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
-        self._controls.image.changed.connect(self._on_image_picked)
+        self._images.chosen.connect(self._on_image_chosen)
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
         self._controls.prompt.changed.connect(self._on_prompt_chosen)
@@ -184,19 +183,14 @@ class SegmentWidget(Container[Widget]):
         self._background.answered.connect(self._on_answered)
         self._background.failed.connect(self._on_failed)
         self._background.cancelled.connect(self._on_cancelled)
-        # Never from within a layer event: the whole list may be on its way out with the viewer.
-        self._layers_changed = Debounce(self._follow_layers, 0)
-        for name in ("inserted", "removed", "renamed"):
-            self._connections.add(getattr(self._viewer.layers.events, name), self._layers_changed.request)
         self._on_switched(True)
-        self._follow_layers()
+        self._images.open(self._controls.image)
 
     def _shut(self) -> None:
         if not self._is_open:
             return
         self._is_open = False
-        self._connections.clear()
-        self._layers_changed.stop()
+        self._images.close()
         self._keys.unbind()
         self._end_session()
         self._background.close()
@@ -222,42 +216,11 @@ class SegmentWidget(Container[Widget]):
 
     # -- image and layers --------------------------------------------------------------------------------------------
 
-    def _images(self) -> list[Image]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-
-    def _image_choices(self, widget: Any = None) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._images()]
-
-    def _default_image(self) -> Image | None:
-        active: Layer | None = self._viewer.layers.selection.active
-        images = self._images()
-        return active if isinstance(active, Image) else (images[-1] if images else None)
-
-    def _follow_layers(self) -> None:
-        current = None if self._session is None else self._session.image
-        image = current if current in self._images() else self._default_image()
-        with self._controls.image.changed.blocked():
-            self._controls.image.reset_choices()
-            self._controls.image.value = image
-        self._on_image_chosen(image)
-
-    def _on_image_picked(self, image: Image | None) -> None:
-        # napari resets the choices from within layer events; only a choice of the user's is followed at once.
-        current = None if self._session is None else self._session.image
-        if image is not None and current in self._images():
-            self._on_image_chosen(image)
-        elif self._is_open:
-            self._layers_changed.request()
-
     def _on_reshaped(self) -> None:
         if self._session is not None:
-            image = self._session.image
-            self._leave_session()
-            self._on_image_chosen(image)
+            self._on_image_chosen(self._session.image)
 
     def _on_image_chosen(self, image: Image | None) -> None:
-        if not self._is_open or (self._session is not None and self._session.image is image):
-            return
         self._leave_session()
         if image is None:
             self._set_status(NO_IMAGE)
