@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from napari_sam.model import efficientnet_lite, vit
 from napari_sam.model import tiny_vit as tiny_vit_module
-from napari_sam.model import vit
 from napari_sam.model.config import CONFIGS, MOBILE_SAM, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.sam import Sam
 from napari_sam.model.tiny_vit import Conv2dBN, TinyViT
@@ -110,6 +110,22 @@ def test_tiny_vit_in_strips_equals_tiny_vit_in_one_piece(activations: int, monke
     monkeypatch.setattr(tiny_vit_module, "_STRIP_ACTIVATIONS", activations)
     with torch.inference_mode():
         torch.testing.assert_close(encoder(pixels), whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("activations", [1, 20_000, 1 << 30])
+@pytest.mark.parametrize("size", [64, 96])
+def test_sam_lite_in_strips_equals_sam_lite_in_one_piece(
+    size: int, activations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = efficientnet_lite.EfficientNetLiteEncoder(8, (6, 4)).eval()
+    encoder.load_state_dict(seeded_state(encoder.state_dict(), 9))
+    pixels = torch.from_numpy(seeded_pixels(size)).repeat(2, 1, 1, 1)
+    whole = encoder(pixels)
+    monkeypatch.setattr(efficientnet_lite, "_STRIP_ACTIVATIONS", activations)
+    with torch.inference_mode():
+        strips = encoder(pixels)
+    for ours, expected in zip((strips[0], *strips[1]), (whole[0], *whole[1]), strict=True):
+        torch.testing.assert_close(ours, expected.detach(), rtol=0, atol=1e-5 * float(expected.std()))
 
 
 @pytest.mark.parametrize("size", [32, 80, 112])

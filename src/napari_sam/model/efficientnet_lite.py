@@ -27,6 +27,7 @@ _STAGES = (
 )
 _TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # block index -> channels, at strides 4, 8, 16, 32
 _BN_EPS = 1e-3
+_STRIP_ACTIVATIONS = 1 << 20  # 4 MB in fp32
 
 
 class ImageFeatures(NamedTuple):
@@ -45,13 +46,15 @@ class SameConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, C, H, W); the output has side ceil(side / stride)."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
-        pads = []
-        for side in (x.shape[-1], x.shape[-2]):
-            total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-            pads += [total // 2, total - total // 2]
+        pads = [*_same_padding(x.shape[-1], kernel, stride), *_same_padding(x.shape[-2], kernel, stride)]
         if pads[0] == pads[1] == pads[2] == pads[3]:
             return F.conv2d(x, self.weight, self.bias, self.stride, pads[0], groups=self.groups)
         return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, groups=self.groups)
+
+
+def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
 
 
 class InvertedResidual(nn.Module):
@@ -68,10 +71,33 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_chans, H, W) to (B, out_chans, H / stride, W / stride)."""
-        out = F.relu6(self.expand(x)) if self.expands else x
-        out = self.project(F.relu6(self.depthwise(out)))
+        if x.device.type == "cpu" and not torch.is_grad_enabled():
+            out = self._in_strips(x)
+        else:
+            out = F.relu6(self.expand(x)) if self.expands else x
+            out = self.project(F.relu6(self.depthwise(out)))
         result: Tensor = x + out if self.residual else out
         return result
+
+    def _in_strips(self, x: Tensor) -> Tensor:
+        """Compute the block (without residual) a few rows at a time, so that they stay in the processor's cache."""
+        conv = self.depthwise
+        (kernel, _), (stride, _) = conv.kernel_size, conv.stride
+        height, rows = x.shape[-2], -(-x.shape[-2] // stride)
+        top, _ = _same_padding(height, kernel, stride)
+        sides = _same_padding(x.shape[-1], kernel, stride)
+        step = max(1, _STRIP_ACTIVATIONS // (x.shape[0] * x.shape[-1] * stride * conv.in_channels))
+        strips = []
+        for start in range(0, rows, step):
+            first = start * stride - top
+            last = (min(rows, start + step) - 1) * stride - top + kernel
+            strip = x[:, :, max(0, first) : min(height, last)]
+            if self.expands:
+                strip = F.relu6(self.expand(strip), inplace=True)
+            strip = F.pad(strip, (*sides, max(0, -first), max(0, last - height)))
+            strip = F.conv2d(strip, conv.weight, conv.bias, conv.stride, groups=conv.groups)
+            strips.append(self.project(F.relu6(strip, inplace=True)))
+        return torch.cat(strips, dim=2)
 
 
 class EfficientNetLiteEncoder(nn.Module):
@@ -101,7 +127,7 @@ class EfficientNetLiteEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> ImageFeatures:
         """Encode normalised pixels (B, 3, H, W), H and W multiples of 32."""
-        x = F.relu6(self.stem(x))
+        x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)))
         taps = []
         for i, block in enumerate(self.blocks):
             x = block(x)

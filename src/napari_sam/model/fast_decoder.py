@@ -1,6 +1,6 @@
 """The mask decoder at inference: the same numbers as :class:`MaskDecoder`, with about half of the arithmetic.
 
-Nothing is approximated (docs/adr/0002-fast-decoder.md); sums are only taken in another order:
+Nothing is approximated (docs/adr/0002-networks.md); sums are only taken in another order:
 
 - What all prompts of an image share (tokens, positions, the first layer's projections) is computed once per image.
 - A projection of the 4096 image tokens followed by a product with a few prompt tokens is a product with the projected
