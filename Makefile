@@ -55,7 +55,7 @@ wheel-test: wheel
 	PYTHON="$(PYTHON)" scripts/try_wheel.sh dist/*.whl
 
 bench: $(TEST_READY)
-	$(PIP) install --no-deps segment-anything-py
+	$(PIP) install --no-deps segment-anything-py mobilesam-mirror
 	$(BIN)/python -m benchmarks
 
 clean:
