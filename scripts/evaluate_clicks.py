@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--model", default="sam_lite")
     parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--multimask", action="store_true", help="for one prompt, the best-scored of three masks")
     parser.add_argument("--baseline", action="store_true", help="classical methods instead of a model")
     parser.add_argument("--max-objects", type=int, default=10, help="objects per image")
     parser.add_argument("--max-images", type=int, default=0, help="images per source (0: all)")
@@ -127,7 +128,7 @@ def main() -> None:
         from napari_sam import Predictor, load_model
 
         name = None if arguments.checkpoint else arguments.model
-        segmenter = SamSegmenter(Predictor(load_model(name, checkpoint=arguments.checkpoint)))
+        segmenter = SamSegmenter(Predictor(load_model(name, checkpoint=arguments.checkpoint)), arguments.multimask)
     config = ClicksConfig(clicks=arguments.clicks, max_objects=arguments.max_objects)
     scores = evaluate_clicks(segmenter, pairs, config)
     summary = summarise(scores)

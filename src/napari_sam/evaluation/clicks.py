@@ -1,8 +1,8 @@
 """Interactive quality: IoU after 1, 2, ... simulated clicks and with a box, object by object.
 
-Protocol: the first click is the middle of the object; each next one the middle of the largest error; the mask with the
-highest predicted IoU of three after the first click, the single-mask output with the previous logits from then on.
-The box is the object's tight box.
+Protocol: the first click is the middle of the object; each next one the middle of the largest error, with the previous
+logits fed back from then on. The box is the object's tight box. For one prompt, either the single-mask output counts or
+the mask with the highest predicted IoU of three.
 """
 
 from __future__ import annotations
@@ -72,10 +72,18 @@ class Segmenter(Protocol):
 
 
 class SamSegmenter:
-    """A :class:`Predictor` under the protocol above; the previous round's logits are fed back."""
+    """A :class:`Predictor` under the protocol above.
 
-    def __init__(self, predictor: Predictor) -> None:
+    Parameters
+    ----------
+    predictor : Predictor
+    multimask : bool
+        For a first click or a box, take the mask with the highest predicted IoU of three, not the single-mask output.
+    """
+
+    def __init__(self, predictor: Predictor, multimask: bool = False) -> None:
         self._predictor = predictor
+        self._multimask = multimask
         self._logits: list[NDArray[np.float32]] = []
 
     def start(self, image: NDArray[np.uint8]) -> None:
@@ -90,14 +98,14 @@ class SamSegmenter:
         prompts = [
             Prompts(points_yx=p, labels=k, mask_logits=m) for p, k, m in zip(points_yx, labels, previous, strict=True)
         ]
-        predictions = self._predictor.predict_many(self._embedding, prompts, multimask=first)
+        predictions = self._predictor.predict_many(self._embedding, prompts, multimask=first and self._multimask)
         self._logits = [p.logits[p.best] for p in predictions]
         return [p.masks[p.best] for p in predictions]
 
     def from_boxes(self, boxes_yxyx: list[NDArray[np.float64]]) -> list[BoolMask]:
-        """Masks of several objects, from a box each (single-mask output)."""
+        """Masks of several objects, from a box each."""
         prompts = [Prompts(box_yxyx=box) for box in boxes_yxyx]
-        predictions = self._predictor.predict_many(self._embedding, prompts, multimask=True)
+        predictions = self._predictor.predict_many(self._embedding, prompts, self._multimask)
         return [p.masks[p.best] for p in predictions]
 
 
