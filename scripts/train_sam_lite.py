@@ -35,11 +35,11 @@ STAGES = {
     ),
     "mixed": dataclasses.replace(
         _COMMON,
-        steps=2400,
+        steps=1800,
         crop_sizes=((192, 8), (256, 6), (384, 3), (512, 2), (768, 1)),
         num_points=2,
         learning_rate=8e-4,
-        decay_steps=700,
+        decay_steps=550,
         seed=2,
         crops=CropConfig(objects=5, exact_scale=0.6),
     ),

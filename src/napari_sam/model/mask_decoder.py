@@ -119,8 +119,9 @@ class HighResMaskDecoder(MaskDecoder):
         up1, norm, _, up2, _ = self.output_upscaling
         stride8, stride4 = high_res
         drawn = drawn.to(src.dtype)
-        x = F.relu(norm(up1(src)) + stride8 + self.prompt_to_s8(drawn))
+        # In place where autograd allows: at these sizes fresh memory costs as much as the arithmetic.
+        x = norm(up1(src)).add_(self.prompt_to_s8(drawn)).add_(stride8).relu_()
         x = x + F.relu(self.refine_s8(x))
-        x = F.relu(up2(x) + stride4 + self.prompt_to_s4(drawn))
+        x = up2(x).add_(self.prompt_to_s4(drawn)).add_(stride4).relu_()
         refined: Tensor = x + F.relu(self.refine_s4(x))
         return refined
