@@ -1,13 +1,16 @@
 """The official packages, importable without torchvision and timm.
 
 ``segment_anything`` and ``mobile_sam`` import a handful of names from torchvision, which does not exist beside every
-build of torch, and from timm. Here small stand-ins take their place, in this process only; none of them is on the path
-that is measured.
+build of torch, and from timm. Here small stand-ins take their place while they are imported; none of them is on the path that
+is measured.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -32,13 +35,26 @@ def import_mobile_sam() -> ModuleType:
 
 
 def _import(name: str, package: str) -> ModuleType:
-    _install_stand_ins()
     try:
-        return __import__(name)
+        with _stand_ins():
+            return import_module(name)
     except ModuleNotFoundError as error:
         raise NotInstalledError(
             f"{name} cannot be imported ({error}). Install it with: {INSTALL.format(package=package)}"
         ) from error
+
+
+@contextmanager
+def _stand_ins() -> Iterator[None]:
+    """Let torchvision and timm be imported; gone afterwards, as others ask whether they are installed."""
+    before = set(sys.modules)
+    _install_stand_ins()
+    try:
+        yield
+    finally:
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] in ("torchvision", "timm"):
+                del sys.modules[name]
 
 
 def _install_stand_ins() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -52,6 +53,15 @@ def test_a_log_file_gets_nothing() -> None:
     assert stream.getvalue() == ""
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C raises, even where the tests run in the background and a shell has made them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_the_first_interrupt_asks_and_the_second_insists() -> None:
     before = signal.getsignal(signal.SIGINT)
     with interruptible() as cancelled:

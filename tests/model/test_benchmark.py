@@ -18,6 +18,7 @@ def test_without_the_official_package_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "segment_anything", None)
     assert main(["--tiny", "--threads", "1"]) == 2
     assert "pip install --no-deps segment-anything-py" in capsys.readouterr().err
+    assert getattr(sys.modules.get("torchvision"), "__spec__", ...) is not None, "a stand-in was left behind"
 
 
 def test_sides_run_in_turn_and_the_first_round_does_not_count() -> None:
