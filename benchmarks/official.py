@@ -1,8 +1,8 @@
 """The official packages, importable without torchvision and timm.
 
 ``segment_anything`` and ``mobile_sam`` import a handful of names from torchvision, which does not exist beside every
-build of torch, and from timm. Here small stand-ins take their place while they are imported; none of them is on the path that
-is measured.
+build of torch, and from timm. Here small stand-ins take their place while they are imported; none of them is on the
+path that is measured.
 """
 
 from __future__ import annotations
