@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.engine import ModelChoice
+from napari_sam.gui.compute.engine import ModelChoice
 from napari_sam.types import Prediction, Prompts
 
 RADII = (5, 9, 13)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_sam.gui.history import Edit, History
-from napari_sam.gui.prompts import PromptState
+from napari_sam.gui.prompting.prompts import PromptState
 
 
 def edit(number: int) -> Edit:

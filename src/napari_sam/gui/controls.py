@@ -21,8 +21,8 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_sam.gui.keymap import KEYMAP, key_of
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
-from napari_sam.gui.objects import KEEP, REPLACE
-from napari_sam.gui.prompts import NEGATIVE, POSITIVE
+from napari_sam.gui.objects.patches import KEEP, REPLACE
+from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 
 CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 MINIMUM_WIDTH = 320

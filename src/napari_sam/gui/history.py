@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_sam.gui.objects import LabelPatch
-from napari_sam.gui.prompts import PromptState
+from napari_sam.gui.objects.patches import LabelPatch
+from napari_sam.gui.prompting.prompts import PromptState
 
 
 @dataclass(frozen=True, eq=False)

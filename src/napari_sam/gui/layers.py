@@ -15,8 +15,8 @@ import pandas as pd
 from napari.layers import Labels, Layer, Points, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
 
-from napari_sam.gui.planes import Plane, spatial_shape
-from napari_sam.gui.prompts import FEATURE, NEGATIVE, POSITIVE, PromptState
+from napari_sam.gui.prompting.prompts import FEATURE, NEGATIVE, POSITIVE, PromptState
+from napari_sam.gui.view.planes import Plane, spatial_shape
 
 if TYPE_CHECKING:
     from napari.components import LayerList

@@ -12,15 +12,15 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QApplication
 
 from napari_sam.errors import NapariSamError
-from napari_sam.gui.background import Background
+from napari_sam.gui.compute.background import Background
+from napari_sam.gui.compute.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
 from napari_sam.gui.controls import MINIMUM_WIDTH, Controls
-from napari_sam.gui.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
-from napari_sam.gui.image_choice import ImageChoice
 from napari_sam.gui.keymap import KeyBinder
 from napari_sam.gui.layers import leave_layers
-from napari_sam.gui.lifecycle import Lifecycle
-from napari_sam.gui.prompts import NEGATIVE, POSITIVE
+from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
+from napari_sam.gui.qt.lifecycle import Lifecycle
 from napari_sam.gui.session import SegmentSession
+from napari_sam.gui.view.image_choice import ImageChoice
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -41,7 +41,7 @@ class SegmentWidget(Container[Widget]):
     viewer : napari.viewer.Viewer
         The viewer to work in.
     predictor_factory : callable, optional
-        Loads the predictor for a :class:`napari_sam.gui.engine.ModelChoice`; called in the background thread.
+        Loads the predictor for a :class:`napari_sam.gui.compute.engine.ModelChoice`; called in the background thread.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer, predictor_factory: Factory = load_predictor) -> None:

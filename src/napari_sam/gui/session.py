@@ -13,17 +13,17 @@ import numpy as np
 from psygnal import Signal
 
 from napari_sam.errors import ImageError, PromptError
-from napari_sam.gui.candidates import Candidates, compose, describe
-from napari_sam.gui.committer import Committer
-from napari_sam.gui.connections import Connections
-from napari_sam.gui.engine import Answer, ModelChoice, SegmentJob
+from napari_sam.gui.compute.candidates import Candidates, compose, describe
+from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.history import Edit, History
-from napari_sam.gui.image_view import ImageView
 from napari_sam.gui.layers import write_proposal
-from napari_sam.gui.objects import KEEP
-from napari_sam.gui.planes import Plane
-from napari_sam.gui.prompt_tools import PromptTools
-from napari_sam.gui.prompts import PromptState, prompts_on
+from napari_sam.gui.objects.committer import Committer
+from napari_sam.gui.objects.patches import KEEP
+from napari_sam.gui.prompting.prompt_tools import PromptTools
+from napari_sam.gui.prompting.prompts import PromptState, prompts_on
+from napari_sam.gui.qt.connections import Connections
+from napari_sam.gui.view.image_view import ImageView
+from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

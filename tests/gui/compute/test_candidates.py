@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam.gui.candidates import Candidates, ask, compose, describe
+from napari_sam.gui.compute.candidates import Candidates, ask, compose, describe
 from napari_sam.types import Prediction, Prompts
 from tests.gui.fakes import RADII, FakePredictor
 

@@ -8,9 +8,9 @@ from functools import partial
 from psygnal import Signal
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.engine import Answer, Engine, Factory, SegmentJob
-from napari_sam.gui.mainthread import MainThread
-from napari_sam.gui.worker import LatestWins
+from napari_sam.gui.compute.engine import Answer, Engine, Factory, SegmentJob
+from napari_sam.gui.qt.mainthread import MainThread
+from napari_sam.gui.qt.worker import LatestWins
 
 
 class Background:

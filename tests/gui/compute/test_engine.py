@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.engine import Engine, ModelChoice, SegmentJob
-from napari_sam.gui.planes import Plane
-from napari_sam.gui.worker import Token
+from napari_sam.gui.compute.engine import Engine, ModelChoice, SegmentJob
+from napari_sam.gui.qt.worker import Token
+from napari_sam.gui.view.planes import Plane
 from napari_sam.types import Prompts
 from tests.gui.fakes import FakePredictor, FakeZoo
 

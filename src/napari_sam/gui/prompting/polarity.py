@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Points
 
 from napari_sam.gui.layers import set_next_label
-from napari_sam.gui.prompts import FEATURE, NEGATIVE, POSITIVE
+from napari_sam.gui.prompting.prompts import FEATURE, NEGATIVE, POSITIVE
 
 MODIFIERS = ("Control", "Alt")
 # napari takes a press and release further apart than this for a pan, and adds no point.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.worker import LatestWins, Token
+from napari_sam.gui.qt.worker import LatestWins, Token
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.gui.planes import Plane
+from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam.errors import ImageError
-from napari_sam.gui.connections import Connections
-from napari_sam.gui.planes import Plane, full_data, plane_reader, shown_plane, spatial_shape
-from napari_sam.gui.timers import Debounce
+from napari_sam.gui.qt.connections import Connections
+from napari_sam.gui.qt.timers import Debounce
+from napari_sam.gui.view.planes import Plane, full_data, plane_reader, shown_plane, spatial_shape
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -63,7 +63,7 @@ class ImageView:
         return self._slice_timer.pending or self._contrast_timer.pending or self._shape_timer.pending
 
     def plane(self) -> Plane:
-        """Return the plane shown; raises ImageError as :func:`napari_sam.gui.planes.shown_plane`."""
+        """Return the plane shown; raises ImageError as :func:`napari_sam.gui.view.planes.shown_plane`."""
         if spatial_shape(self.image) != self._shape:
             raise ImageError(
                 f"'{self.image.name}' has another shape now: {self._shape} became {spatial_shape(self.image)}."

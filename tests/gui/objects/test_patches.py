@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from napari.layers import Labels
 
 from napari_sam.errors import PromptError
-from napari_sam.gui.committer import Committer
 from napari_sam.gui.layers import RoleLayers
-from napari_sam.gui.objects import KEEP, REPLACE, apply_patch, plan_commit, revert_patch
-from napari_sam.gui.planes import Plane
+from napari_sam.gui.objects.committer import Committer
+from napari_sam.gui.objects.patches import KEEP, REPLACE, apply_patch, plan_commit, revert_patch
+from napari_sam.gui.view.planes import Plane
 
 PLANE = Plane((1, 2), (1,), (6, 8))
 

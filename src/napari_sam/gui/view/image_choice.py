@@ -8,8 +8,8 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image
 from psygnal import Signal
 
-from napari_sam.gui.connections import Connections
-from napari_sam.gui.timers import Debounce
+from napari_sam.gui.qt.connections import Connections
+from napari_sam.gui.qt.timers import Debounce
 
 if TYPE_CHECKING:
     from napari.components import LayerList

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.candidates import Candidates, PredictorLike, ask
-from napari_sam.gui.planes import Plane
-from napari_sam.gui.worker import Token
+from napari_sam.gui.compute.candidates import Candidates, PredictorLike, ask
+from napari_sam.gui.qt.worker import Token
+from napari_sam.gui.view.planes import Plane
 from napari_sam.types import Prompts
 
 if TYPE_CHECKING:

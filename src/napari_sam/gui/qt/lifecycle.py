@@ -7,7 +7,7 @@ import weakref
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-from napari_sam.gui.timers import Debounce
+from napari_sam.gui.qt.timers import Debounce
 
 
 class Lifecycle(QObject):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_sam.gui.planes import Plane
-from napari_sam.gui.prompts import PromptState, prompts_on
+from napari_sam.gui.prompting.prompts import PromptState, prompts_on
+from napari_sam.gui.view.planes import Plane
 
 PLANE = Plane((1, 2), (3,), (20, 30))
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_sam.errors import PromptError
 from napari_sam.gui.layers import RoleLayers
-from napari_sam.gui.objects import KEEP, LabelPatch, apply_patch, plan_commit, revert_patch
-from napari_sam.gui.planes import Plane
+from napari_sam.gui.objects.patches import KEEP, LabelPatch, apply_patch, plan_commit, revert_patch
+from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_sam.gui.connections import Connections
 from napari_sam.gui.layers import (
     SPATIAL,
     SYMBOLS,
@@ -19,10 +18,11 @@ from napari_sam.gui.layers import (
     role_of,
     write_prompts,
 )
-from napari_sam.gui.planes import Plane
-from napari_sam.gui.polarity import Polarity
-from napari_sam.gui.prompts import FEATURE, PromptState, read_state
-from napari_sam.gui.timers import Debounce
+from napari_sam.gui.prompting.polarity import Polarity
+from napari_sam.gui.prompting.prompts import FEATURE, PromptState, read_state
+from napari_sam.gui.qt.connections import Connections
+from napari_sam.gui.qt.timers import Debounce
+from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.gui.planes import Plane
+from napari_sam.gui.view.planes import Plane
 from napari_sam.types import Prompts
 
 if TYPE_CHECKING:

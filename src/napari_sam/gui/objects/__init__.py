@@ -1,0 +1,1 @@
+"""Committed objects: patches of label pixels, ids, and everything that edits them."""

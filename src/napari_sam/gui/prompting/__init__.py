@@ -1,0 +1,1 @@
+"""Points, shapes and masks as prompts: the layers they live in and the values read from them."""

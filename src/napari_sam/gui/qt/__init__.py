@@ -1,0 +1,1 @@
+"""Plumbing between napari, Qt and the background thread; knows nothing of segmentation."""
