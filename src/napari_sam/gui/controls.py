@@ -118,6 +118,15 @@ class Controls:
         self.status.native.setMinimumHeight(3 * self.status.native.fontMetrics().lineSpacing() + 4)
         self.status.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
+    def show_status(self, text: str) -> None:
+        """Tell the user what goes on."""
+        self.status.value = text
+
+    def show_busy(self, busy: bool) -> None:
+        """Show whether the model is working, and offer to cancel."""
+        self.progress.visible = busy
+        self.cancel.enabled = busy
+
     def advanced_controls(self) -> tuple[Widget, ...]:
         """Return the controls that are shown on demand only."""
         return self.checkpoint, self.device, self.precision, self.keys

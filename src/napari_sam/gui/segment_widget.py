@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import Container, Widget
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtWidgets import QApplication
 
 from napari_sam.errors import NapariSamError
+from napari_sam.gui.commands import SegmentCommands
 from napari_sam.gui.compute.background import Background
 from napari_sam.gui.compute.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
 from napari_sam.gui.controls import MINIMUM_WIDTH, Controls
 from napari_sam.gui.keymap import KeyBinder
 from napari_sam.gui.layers import leave_layers
-from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 from napari_sam.gui.qt.lifecycle import Lifecycle
 from napari_sam.gui.session import SegmentSession
 from napari_sam.gui.view.image_choice import ImageChoice
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 NO_IMAGE = "Open an image (File > Open Sample has some), then click an object in it."
 
 
-class SegmentWidget(Container[Widget]):
+class SegmentWidget(SegmentCommands):
     """Points and boxes drawn in napari drive Segment Anything, live.
 
     Everything the buttons do can be scripted: ``commit()``, ``undo()``, ``redo()``, ``clear()``,
@@ -50,102 +47,12 @@ class SegmentWidget(Container[Widget]):
         self._factory = predictor_factory
         self._images = ImageChoice(self._viewer.layers)
         self._controls = Controls(self._images.choices)
-        self._session: SegmentSession | None = None
+        self._session = None
         self._is_open = False
         super().__init__(widgets=self._controls.layout(), labels=True, name="Segment")
         self._keys = KeyBinder(self._viewer, self)
         self._prepare_native()
         self._open()
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return a control by name, those inside rows included, or by position."""
-        if isinstance(key, str):
-            rows = [child for child in self if isinstance(child, Container)]
-            for row in rows:
-                if (found := row.get_widget(key)) is not None:
-                    return found
-        return super().__getitem__(key)
-
-    # -- what scripts, buttons and keys call -------------------------------------------------------------------------
-
-    @property
-    def session(self) -> SegmentSession | None:
-        """The session on the chosen image, or None without an image."""
-        return self._session
-
-    @property
-    def pending(self) -> bool:
-        """Whether an answer, or anything that may lead to a question, is still on its way."""
-        if not self._is_open:
-            return False
-        waiting = self._session is not None and self._session.pending
-        return waiting or self._images.pending or self._background.pending
-
-    def wait(self, timeout_s: float = 60.0) -> bool:
-        """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            QApplication.processEvents()
-            if not self.pending:
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
-
-    def next_candidate(self) -> None:
-        """Show the next candidate mask; after the last comes the first."""
-        if self._session is not None:
-            self._session.next_candidate()
-
-    def commit(self) -> None:
-        """Write the proposal into the objects layer and clear the prompts of the slice."""
-        if self._session is not None:
-            self._session.commit(self._controls.overlap.value)
-
-    def undo(self) -> None:
-        """Take back the last click, box, choice, clear or commit."""
-        if self._session is not None:
-            self._session.undo()
-
-    def redo(self) -> None:
-        """Do again what was undone last."""
-        if self._session is not None:
-            self._session.redo()
-
-    def clear(self) -> None:
-        """Remove the prompts of the shown slice."""
-        if self._session is not None:
-            self._session.clear()
-
-    def cancel(self) -> None:
-        """Drop pending work; the prompts stay."""
-        if not self._is_open:
-            return
-        self._background.cancel()
-        if self._session is not None:
-            self._session.forget_asked()
-        self._set_status("Cancelled; the prompts are still there.")
-        self._show_busy()
-
-    def toggle_prompt(self) -> None:
-        """Switch the next clicks between positive and negative."""
-        self._controls.prompt.value = NEGATIVE if self._controls.prompt.value == POSITIVE else POSITIVE
-
-    def toggle_proposal(self) -> None:
-        """Hide or show the proposal."""
-        if self._session is not None:
-            proposal = self._session.tools.layers.proposal
-            proposal.visible = not proposal.visible
-
-    def use_points(self) -> None:
-        """Make the points layer active, ready for clicks."""
-        if self._session is not None:
-            self._session.tools.use_points()
-
-    def use_boxes(self) -> None:
-        """Make the boxes layer active, ready for rectangles."""
-        if self._session is not None:
-            self._session.tools.use_boxes()
 
     def close(self) -> None:
         """Disconnect from the viewer and end the background thread; the layers stay."""
@@ -178,7 +85,7 @@ class SegmentWidget(Container[Widget]):
             return
         self._is_open = True
         self._background = Background(self._factory)
-        self._background.progressed.connect(self._set_status)
+        self._background.progressed.connect(self._controls.show_status)
         self._background.warned.connect(show_warning)
         self._background.answered.connect(self._on_answered)
         self._background.failed.connect(self._on_failed)
@@ -223,12 +130,12 @@ class SegmentWidget(Container[Widget]):
     def _on_image_chosen(self, image: Image | None) -> None:
         self._leave_session()
         if image is None:
-            self._set_status(NO_IMAGE)
+            self._controls.show_status(NO_IMAGE)
             self._update_buttons()
             return
         session = SegmentSession(self._viewer, image, self._submit, self._model_choice)
         self._session = session
-        session.message.connect(self._set_status)
+        session.message.connect(self._controls.show_status)
         session.notice.connect(show_info)
         session.changed.connect(self._update_buttons)
         session.view.reshaped.connect(self._on_reshaped)
@@ -255,26 +162,26 @@ class SegmentWidget(Container[Widget]):
 
     def _submit(self, job: SegmentJob) -> None:
         self._background.submit(job)
-        self._show_busy()
+        self._controls.show_busy(self._background.busy)
 
     def _on_answered(self, job: SegmentJob, answer: Answer) -> None:
         if self._session is not None:
             self._session.on_answer(job, answer)
-        self._show_busy()
+        self._controls.show_busy(self._background.busy)
 
     def _on_failed(self, job: SegmentJob, error: BaseException) -> None:
         if self._session is not None:
             self._session.on_stopped(job, failed=True)
         known = isinstance(error, NapariSamError)
         text = str(error) if known else f"Unexpected {type(error).__name__}: {error}. The session goes on."
-        self._set_status(text)
+        self._controls.show_status(text)
         show_error(text)
-        self._show_busy()
+        self._controls.show_busy(self._background.busy)
 
     def _on_cancelled(self, job: SegmentJob) -> None:
         if self._session is not None:
             self._session.on_stopped(job, failed=False)
-        self._show_busy()
+        self._controls.show_busy(self._background.busy)
 
     # -- controls ----------------------------------------------------------------------------------------------------
 
@@ -292,14 +199,6 @@ class SegmentWidget(Container[Widget]):
     def _on_advanced(self, shown: bool) -> None:
         for control in self._controls.advanced_controls():
             control.visible = shown
-
-    def _set_status(self, text: str) -> None:
-        self._controls.status.value = text
-
-    def _show_busy(self) -> None:
-        busy = self._background.busy
-        self._controls.progress.visible = busy
-        self._controls.cancel.enabled = busy
 
     def _update_buttons(self) -> None:
         history = None if self._session is None else self._session.history

@@ -6,13 +6,13 @@ The session never computes: it hands jobs to ``submit`` and gets answers through
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
 
 from napari_sam.errors import ImageError, PromptError
+from napari_sam.gui.compute.answers import Answers
 from napari_sam.gui.compute.candidates import Candidates, compose, describe
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.history import Edit, History
@@ -30,15 +30,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 READY = "Ready: click an object, or draw a box around it."
-
-
-@dataclass
-class PlaneAnswer:
-    """What is shown on a plane: the masks are kept for the plane answered last only."""
-
-    key: Hashable
-    fingerprint: Hashable
-    objects: tuple[Candidates, ...] | None
 
 
 class SegmentSession:
@@ -69,7 +60,7 @@ class SegmentSession:
     ) -> None:
         self._submit = submit
         self._model = model
-        self._answers: dict[Plane, PlaneAnswer] = {}
+        self._answers = Answers()
         self._asked: SegmentJob | None = None
         self._prepared: Hashable = None
         self._failed: Hashable = None
@@ -127,7 +118,7 @@ class SegmentSession:
             if job.key in (self._prepared, self._failed):
                 self.message.emit(prompts_on(self._state, plane).note or READY)
                 return
-        elif self._is_answered(job):
+        elif self._answers.holds(job):
             self._show(plane)
             return
         if self._asked is None or (self._asked.key, self._asked.fingerprint) != (job.key, job.fingerprint):
@@ -169,9 +160,7 @@ class SegmentSession:
             if job.plane == self._plane:
                 self.message.emit(prompts_on(self._state, job.plane).note or READY)
             return
-        for known in self._answers.values():
-            known.objects = None
-        self._answers[job.plane] = PlaneAnswer(job.key, job.fingerprint, answer.objects)
+        self._answers.add(job, answer)
         self._show(job.plane)
 
     def next_candidate(self) -> None:
@@ -268,8 +257,8 @@ class SegmentSession:
         self.changed.emit()
 
     def _drop_stale(self) -> None:
-        for plane, answer in list(self._answers.items()):
-            if plane != self._plane and answer.fingerprint != self._state.fingerprint(plane):
+        for plane in self._answers.outdated(self._state.fingerprint):
+            if plane != self._plane:
                 self._clear_proposal(plane)
 
     def _job(self, plane: Plane) -> SegmentJob:
@@ -283,25 +272,15 @@ class SegmentSession:
             fingerprint=self._state.fingerprint(plane),
         )
 
-    def _is_answered(self, job: SegmentJob) -> bool:
-        answer = self._answers.get(job.plane)
-        return (
-            answer is not None
-            and answer.objects is not None
-            and (answer.key, answer.fingerprint) == (job.key, job.fingerprint)
-        )
-
     def _is_up_to_date(self, plane: Plane) -> bool:
         job = self._job(plane)
-        return not job.prompts or self._is_answered(job)
+        return not job.prompts or self._answers.holds(job)
 
     def _candidates(self, plane: Plane) -> tuple[Candidates, ...] | None:
-        if not self._is_up_to_date(plane) or plane not in self._answers:
-            return None
-        return self._answers[plane].objects
+        return self._answers.objects(plane) if self._is_up_to_date(plane) else None
 
     def _show(self, plane: Plane) -> None:
-        objects = self._answers[plane].objects
+        objects = self._answers.objects(plane)
         if objects is None:
             return
         choice = self._state.choices.get(plane)
@@ -317,5 +296,5 @@ class SegmentSession:
             self._clear_proposal(plane)
 
     def _clear_proposal(self, plane: Plane) -> None:
-        self._answers.pop(plane, None)
+        self._answers.drop(plane)
         write_proposal(self.tools.layers.proposal, plane, 0)

@@ -1,0 +1,118 @@
+"""What scripts, buttons and keys call: the commands of the Segment widget, one method each."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import Container, Widget
+from qtpy.QtWidgets import QApplication
+
+from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
+
+if TYPE_CHECKING:
+    from napari_sam.gui.compute.background import Background
+    from napari_sam.gui.controls import Controls
+    from napari_sam.gui.session import SegmentSession
+    from napari_sam.gui.view.image_choice import ImageChoice
+
+
+class SegmentCommands(Container[Widget]):
+    """The commands; whoever inherits wires them to a viewer.
+
+    Without an image every command does nothing.
+    """
+
+    _session: SegmentSession | None
+    _controls: Controls
+    _background: Background
+    _images: ImageChoice
+    _is_open: bool
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a control by name, those inside rows included, or by position."""
+        if isinstance(key, str):
+            rows = [child for child in self if isinstance(child, Container)]
+            for row in rows:
+                if (found := row.get_widget(key)) is not None:
+                    return found
+        return super().__getitem__(key)
+
+    @property
+    def session(self) -> SegmentSession | None:
+        """The session on the chosen image, or None without an image."""
+        return self._session
+
+    @property
+    def pending(self) -> bool:
+        """Whether an answer, or anything that may lead to a question, is still on its way."""
+        if not self._is_open:
+            return False
+        waiting = self._session is not None and self._session.pending
+        return waiting or self._images.pending or self._background.pending
+
+    def wait(self, timeout_s: float = 60.0) -> bool:
+        """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            QApplication.processEvents()
+            if not self.pending:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+
+    def next_candidate(self) -> None:
+        """Show the next candidate mask; after the last comes the first."""
+        if self._session is not None:
+            self._session.next_candidate()
+
+    def commit(self) -> None:
+        """Write the proposal into the objects layer and clear the prompts of the slice."""
+        if self._session is not None:
+            self._session.commit(self._controls.overlap.value)
+
+    def undo(self) -> None:
+        """Take back the last click, box, choice, clear or commit."""
+        if self._session is not None:
+            self._session.undo()
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        if self._session is not None:
+            self._session.redo()
+
+    def clear(self) -> None:
+        """Remove the prompts of the shown slice."""
+        if self._session is not None:
+            self._session.clear()
+
+    def cancel(self) -> None:
+        """Drop pending work; the prompts stay."""
+        if not self._is_open:
+            return
+        self._background.cancel()
+        if self._session is not None:
+            self._session.forget_asked()
+        self._controls.show_status("Cancelled; the prompts are still there.")
+        self._controls.show_busy(self._background.busy)
+
+    def toggle_prompt(self) -> None:
+        """Switch the next clicks between positive and negative."""
+        self._controls.prompt.value = NEGATIVE if self._controls.prompt.value == POSITIVE else POSITIVE
+
+    def toggle_proposal(self) -> None:
+        """Hide or show the proposal."""
+        if self._session is not None:
+            proposal = self._session.tools.layers.proposal
+            proposal.visible = not proposal.visible
+
+    def use_points(self) -> None:
+        """Make the points layer active, ready for clicks."""
+        if self._session is not None:
+            self._session.tools.use_points()
+
+    def use_boxes(self) -> None:
+        """Make the boxes layer active, ready for rectangles."""
+        if self._session is not None:
+            self._session.tools.use_boxes()
