@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 
 from napari_sam.model import efficientnet_lite, vit
 from napari_sam.model import tiny_vit as tiny_vit_module
-from napari_sam.model.config import CONFIGS, MOBILE_SAM, SamConfig, TinyViTConfig, ViTConfig
+from napari_sam.model.config import CONFIGS, MOBILE_SAM, EfficientNetLiteConfig, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.sam import Sam
 from napari_sam.model.tiny_vit import Conv2dBN, TinyViT
 from napari_sam.predict.preprocess import resized_rgb
@@ -182,3 +183,43 @@ def test_heads_must_divide_the_width() -> None:
 
 def seeded_pixels(size: int, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(1, channels, size, size)).astype(np.float32)
+
+
+ENCODERS = {"vit": (VIT, 4), "tiny_vit": (TINY, 5), "efficientnet_lite": (EfficientNetLiteConfig(), 17)}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+class TestProgress:
+    """Every encoder tells how far it is between its blocks, and can be stopped there."""
+
+    def encoder(self, name: str) -> tuple[Sam, int, torch.Tensor]:
+        config, total = ENCODERS[name]
+        sam = Sam(SamConfig(config, img_size=64, prompt_embed_dim=32, transformer_heads=4)).eval()
+        sam.load_state_dict(seeded_state(sam.state_dict(), 5))
+        pixels = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32))
+        return sam, total, pixels
+
+    def test_it_counts_up_to_the_total_and_changes_no_number(self, name: str) -> None:
+        sam, total, pixels = self.encoder(name)
+        told: list[tuple[int, int]] = []
+        with torch.inference_mode():
+            silent = sam.encode(pixels)
+            counted = sam.encode(pixels, lambda done, total: told.append((done, total)))
+        assert told == [(done, total) for done in range(total + 1)]
+        assert torch.equal(silent.embedding, counted.embedding)
+        assert all(torch.equal(a, b) for a, b in zip(silent.high_res, counted.high_res, strict=True))
+
+    def test_no_block_runs_after_a_stop(self, name: str) -> None:
+        sam, _, pixels = self.encoder(name)
+        blocks = [module for key, module in sam.image_encoder.named_modules() if re.fullmatch(r".*blocks\.\d+", key)]
+        ran: list[nn.Module] = []
+        for block in blocks:
+            block.register_forward_hook(lambda module, *others: ran.append(module))
+
+        def stop(done: int, total: int) -> None:
+            if done == 2:
+                raise InterruptedError
+
+        with torch.inference_mode(), pytest.raises(InterruptedError):
+            sam.encode(pixels, stop)
+        assert ran == blocks[:2]

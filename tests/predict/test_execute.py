@@ -10,7 +10,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
-from napari_sam.errors import ModelError, OutOfMemoryError
+from napari_sam.errors import Cancelled, ModelError, OutOfMemoryError
 from napari_sam.model.efficientnet_lite import ImageFeatures
 from napari_sam.model.sam import Sam
 from napari_sam.predict.embedding import Embedding
@@ -55,10 +55,19 @@ class SmallMemory(nn.Module):
     def preprocess(self, image: torch.Tensor) -> torch.Tensor:
         return self.sam.preprocess(image)
 
-    def encode(self, pixels: torch.Tensor) -> ImageFeatures:
+    def encode(self, pixels: torch.Tensor, progress: Any = None) -> ImageFeatures:
         if not self.encoder:
-            raise self.error()
-        return self.sam.encode(pixels)
+            self.sam.encode(pixels, self._until_memory_runs_out(progress))
+        return self.sam.encode(pixels, progress)
+
+    def _until_memory_runs_out(self, progress: Any) -> Callable[[int, int], None]:
+        def count(done: int, total: int) -> None:
+            if progress is not None:
+                progress(done, total)
+            if done == 3:
+                raise self.error()
+
+        return count
 
     def image_context(self, features: ImageFeatures) -> Any:
         return self.sam.image_context(features)
@@ -122,6 +131,23 @@ def test_an_encoder_that_does_not_fit_moves_to_the_processor(tiny_sam: Sam, expe
     assert "continuing on the processor" in messages[0]
 
 
+def test_progress_starts_again_on_the_processor_and_cancel_works_there(tiny_sam: Sam) -> None:
+    predictor = Predictor(pretended(SmallMemory(tiny_sam, encoder=False)), on_message=lambda message: None)
+    told: list[tuple[int, int]] = []
+    predictor.encode(IMAGE, progress=lambda done, total: told.append((done, total)))
+    done = [step for step, _ in told]
+    total = told[0][1]
+    assert done == [0, 1, 2, 3, *range(total + 1)]
+    seen = len(told)
+    with pytest.raises(Cancelled):
+        predictor.encode(
+            IMAGE,
+            progress=lambda done, total: told.append((done, total)),
+            cancelled=lambda: len(told) - seen >= 2,
+        )
+    assert len(told) - seen == 2
+
+
 def test_a_processor_without_memory_is_an_error_and_the_model_stays_usable(tiny_sam: Sam, expected: Any) -> None:
     embedding, logits = expected
     sam = SmallMemory(tiny_sam, batch=0, encoder=False, error=MemoryError)
@@ -157,7 +183,7 @@ def test_a_copy_on_the_processor_is_equal_and_independent(tiny_model: LoadedMode
 
 def test_values_that_are_not_finite_are_an_error(tiny_sam: Sam) -> None:
     class Overflowing(SmallMemory):
-        def encode(self, pixels: torch.Tensor) -> ImageFeatures:
+        def encode(self, pixels: torch.Tensor, progress: Any = None) -> ImageFeatures:
             return ImageFeatures(super().encode(pixels.float()).embedding * torch.inf)
 
     for precision, advice in (("fp32", "weights may be damaged"), ("bf16", 'use precision="fp32"')):

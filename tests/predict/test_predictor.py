@@ -72,6 +72,14 @@ class TestEncode:
         predictor, embedding = shared
         assert_array_equal(predictor.encode(IMAGE).features, embedding.features)
 
+    def test_progress_comes_from_between_the_blocks_and_cancel_is_heard_there(self, predictor: Predictor) -> None:
+        told: list[int] = []
+        predictor.encode(IMAGE, progress=lambda done, total: told.append(done))
+        assert told == list(range(18))
+        with pytest.raises(Cancelled):
+            predictor.encode(IMAGE, cancelled=lambda: told.append(-1) or len(told) > 18 + 5)
+        assert len(told) == 18 + 6
+
     def test_grey_equals_its_colour_copy(self, predictor: Predictor) -> None:
         grey = IMAGE[..., 0]
         assert_array_equal(predictor.encode(grey).features, predictor.encode(np.stack([grey] * 3, -1)).features)

@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Progress = Callable[[int, int], None]
+"""Told (done, total) between the blocks of an encoder; may raise to end the pass."""
+
+
+class Steps:
+    """Counts the blocks of one pass through an encoder.
+
+    Parameters
+    ----------
+    progress : callable or None
+        Told (done, total) at once and after every step; what it raises ends the pass.
+    total : int
+        Number of steps.
+    """
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+        self._tell()
+
+    def step(self) -> None:
+        """Count one block."""
+        self._done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
 class LayerNorm2d(nn.Module):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_sam.model.common import LayerNorm2d
+from napari_sam.model.common import LayerNorm2d, Progress, Steps
 
 # expand ratio, output channels, repeats, first stride, kernel size (EfficientNet paper, table 1)
 _STAGES = (
@@ -125,14 +125,16 @@ class EfficientNetLiteEncoder(nn.Module):
         self.smooth4 = nn.Conv2d(dim4, dim4, 3, padding=1)
         self.norm16 = LayerNorm2d(out_chans)
 
-    def forward(self, x: Tensor) -> ImageFeatures:
-        """Encode normalised pixels (B, 3, H, W), H and W multiples of 32."""
+    def forward(self, x: Tensor, progress: Progress | None = None) -> ImageFeatures:
+        """Encode normalised pixels (B, 3, H, W), H and W multiples of 32; ``progress`` is told (done, total)."""
+        steps = Steps(progress, len(self.blocks) + 1)
         x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)))
         taps = []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in _TAPS:
                 taps.append(x)
+            steps.step()
         s4, s8, s16, s32 = taps
         p16 = F.gelu(self.lateral16(s16) + _double(self.lateral32(s32)))
         p16 = self.norm16(p16 + self.smooth16(p16))
@@ -140,6 +142,7 @@ class EfficientNetLiteEncoder(nn.Module):
         p8 = p8 + self.smooth8(p8)
         p4 = F.gelu(self.lateral4(s4) + _double(self.down8to4(p8)))
         p4 = p4 + self.smooth4(p4)
+        steps.step()
         return ImageFeatures(p16, (p8, p4))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_sam.model.common import Progress
 from napari_sam.model.config import EfficientNetLiteConfig, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.efficientnet_lite import EfficientNetLiteEncoder, ImageFeatures
 from napari_sam.model.fast_decoder import ImageTokens, decode_prompts, image_tokens
@@ -82,9 +83,12 @@ class Sam(nn.Module):
         side = self.config.img_size
         return F.pad(pixels, (0, side - width, 0, side - height)).unsqueeze(0)
 
-    def encode(self, pixels: Tensor) -> ImageFeatures:
-        """Run the image encoder on preprocessed pixels (B, 3, img_size, img_size)."""
-        features = self.image_encoder(pixels)
+    def encode(self, pixels: Tensor, progress: Progress | None = None) -> ImageFeatures:
+        """Run the image encoder on preprocessed pixels (B, 3, img_size, img_size).
+
+        ``progress`` is told (done, total) between blocks; what it raises ends the pass.
+        """
+        features = self.image_encoder(pixels, progress)
         return features if isinstance(features, ImageFeatures) else ImageFeatures(features)
 
     def image_context(self, features: ImageFeatures) -> ImageContext:

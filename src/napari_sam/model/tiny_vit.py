@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_sam.model.common import Progress, Steps
 from napari_sam.model.config import TinyViTConfig
 from napari_sam.model.vit import add_in_tiles, from_windows, make_neck, to_windows
 
@@ -183,10 +184,11 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.downsample = downsample
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to the next stage's input."""
+    def forward(self, x: Tensor, steps: Steps) -> Tensor:
+        """Map (B, C, H, W) to the next stage's input, counting every block."""
         for block in self.blocks:
             x = block(x)
+            steps.step()
         return x if self.downsample is None else self.downsample(x)
 
 
@@ -207,6 +209,7 @@ class TinyViT(nn.Module):
     def __init__(self, config: TinyViTConfig, img_size: int, out_chans: int) -> None:
         super().__init__()
         self.img_size = img_size
+        self._blocks = sum(config.depths)
         self.patch_embed = PatchEmbed(config.embed_dims[0])
         self.layers = nn.ModuleList(_stage(config, i) for i in range(len(config.depths)))
         if config.num_classes > 0:
@@ -214,8 +217,10 @@ class TinyViT(nn.Module):
             self.head = nn.Linear(config.embed_dims[-1], config.num_classes)
         self.neck = make_neck(config.embed_dims[-1], out_chans)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, progress: Progress | None = None) -> Tensor:
         """Encode normalised pixels (B, 3, img_size, img_size) to (B, out_chans, img_size / 16, img_size / 16).
+
+        ``progress`` is told (done, total) between blocks.
 
         Raises
         ------
@@ -225,9 +230,11 @@ class TinyViT(nn.Module):
         if x.shape[-2:] != (self.img_size, self.img_size):
             raise ValueError(f"this encoder takes {self.img_size} x {self.img_size} pixels, got {tuple(x.shape[-2:])}")
         x = self.patch_embed(x.to(next(self.parameters()).dtype, memory_format=torch.channels_last))
+        steps = Steps(progress, self._blocks + 1)
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x, steps)
         out: Tensor = self.neck(x)
+        steps.step()
         return out
 
 

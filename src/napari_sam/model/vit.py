@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_sam.model.common import LayerNorm2d, MLPBlock
+from napari_sam.model.common import LayerNorm2d, MLPBlock, Progress, Steps
 from napari_sam.model.config import ViTConfig
 
 _TILE_SCORES = 1 << 20  # attention scores per tile: 4 MB in fp32, measured best of 1 to 64 MB
@@ -207,8 +207,10 @@ class ImageEncoderViT(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.neck = make_neck(config.embed_dim, out_chans)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, progress: Progress | None = None) -> Tensor:
         """Encode normalised pixels (B, 3, img_size, img_size) to (B, out_chans, grid, grid).
+
+        ``progress`` is told (done, total) between blocks.
 
         Raises
         ------
@@ -218,9 +220,12 @@ class ImageEncoderViT(nn.Module):
         if x.shape[-2:] != (self.img_size, self.img_size):
             raise ValueError(f"this encoder takes {self.img_size} x {self.img_size} pixels, got {tuple(x.shape[-2:])}")
         x = self.patch_embed(x.to(self.pos_embed.dtype)) + self.pos_embed
+        steps = Steps(progress, len(self.blocks) + 1)
         for block in self.blocks:
             x = block(x)
+            steps.step()
         out: Tensor = self.neck(x.permute(0, 3, 1, 2))
+        steps.step()
         return out
 
 

@@ -117,6 +117,14 @@ def free_cached_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done what it was given; a processor always has."""
+    if device.type == "cuda" and torch.cuda.is_available():
+        torch.cuda.synchronize(device)
+    elif device.type == "mps" and torch.backends.mps.is_available():
+        torch.mps.synchronize()
+
+
 def _is_available(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_available()

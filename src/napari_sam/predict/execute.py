@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_sam.errors import ModelError, OutOfMemoryError
+from napari_sam.model.common import Progress
 from napari_sam.model.efficientnet_lite import ImageFeatures
 from napari_sam.model.sam import ImageContext, Sam
 from napari_sam.predict.device import (
@@ -27,6 +28,7 @@ from napari_sam.predict.device import (
     free_cached_memory,
     is_out_of_memory,
     log_message,
+    synchronize,
 )
 from napari_sam.predict.embedding import Embedding, Features
 from napari_sam.predict.loaded import LoadedModel
@@ -82,13 +84,16 @@ class Executor:
         """Prompts decoded at a time; smaller after memory ran out."""
         return self._batch
 
-    def encode(self, rgb: NDArray[np.uint8]) -> tuple[Features, tuple[Features, ...]]:
+    def encode(self, rgb: NDArray[np.uint8], progress: Progress | None = None) -> tuple[Features, tuple[Features, ...]]:
         """Run the image encoder.
 
         Parameters
         ----------
         rgb : ndarray of uint8, shape (h, w, 3)
             Resized for the model.
+        progress : callable, optional
+            Told (done, total) between the encoder's blocks, from the start again where memory ran out; what it raises
+            ends the pass.
 
         Returns
         -------
@@ -104,7 +109,7 @@ class Executor:
         """
         while True:
             place = self._encoder
-            features = _unless_out_of_memory(partial(_encode, place, rgb))
+            features = _unless_out_of_memory(partial(_encode, place, rgb, progress))
             if features is not None:
                 break
             self._relieve_encoder(place)
@@ -218,11 +223,20 @@ def _unless_out_of_memory(compute: Callable[[], Result]) -> Result | None:
         return None
 
 
-def _encode(place: _Place, rgb: NDArray[np.uint8]) -> tuple[Features, tuple[Features, ...]]:
+def _encode(
+    place: _Place, rgb: NDArray[np.uint8], progress: Progress | None = None
+) -> tuple[Features, tuple[Features, ...]]:
     with torch.inference_mode():
         pixels = place.sam.preprocess(torch.tensor(rgb).permute(2, 0, 1))
-        features = place.sam.encode(pixels.to(PRECISIONS[place.precision]))
+        told = None if progress is None else partial(_tell_when_done, place.device, progress)
+        features = place.sam.encode(pixels.to(PRECISIONS[place.precision]), told)
         return _to_numpy(features.embedding), tuple(_to_numpy(feature) for feature in features.high_res)
+
+
+def _tell_when_done(device: torch.device, progress: Progress, done: int, total: int) -> None:
+    # A GPU is handed all blocks at once and works them off later: progress and cancel would come at the very end.
+    synchronize(device)
+    progress(done, total)
 
 
 def _to_numpy(feature: Tensor) -> NDArray[np.float32]:

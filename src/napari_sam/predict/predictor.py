@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import Cancelled, ModelError, OutOfMemoryError, PromptError
 from napari_sam.geometry.frame import ResizeFrame
+from napari_sam.model.common import Progress
 from napari_sam.predict.cache import EmbeddingCache
 from napari_sam.predict.device import MessageCallback, log_message
 from napari_sam.predict.embedding import Embedding
@@ -21,7 +22,6 @@ from napari_sam.predict.preprocess import Channels, Limits, checked_array, resiz
 from napari_sam.predict.upscale import masks_at_image_size
 from napari_sam.types import Prediction, Prompts
 
-Progress = Callable[[int, int], None]
 CancelCheck = Callable[[], bool]
 
 
@@ -50,6 +50,7 @@ class Predictor:
         *,
         limits: Limits | None = None,
         channels: Channels | None = None,
+        progress: Progress | None = None,
         cancelled: CancelCheck | None = None,
     ) -> Embedding:
         """Run the image encoder: the slow part, once per image.
@@ -62,8 +63,11 @@ class Predictor:
             Values shown as black and white; percentiles when left out, and uint8 unchanged.
         channels : int or sequence of 1 to 3 int, optional
             Channels shown as grey, or red, green (and blue).
+        progress : callable, optional
+            Called with (done, total) between the blocks of the encoder; not at all where the cache has the answer.
+            Starts again from 0 if memory ran out and another device takes over.
         cancelled : callable, optional
-            Asked before each step; True stops.
+            Asked before each step and between the blocks of the encoder; True stops.
 
         Returns
         -------
@@ -81,14 +85,20 @@ class Predictor:
         check = _raiser(cancelled)
         check()
         array = checked_array(image)
+        report = _reporter(progress, check) if progress or cancelled else None
         if self.cache is None:
-            return self._encode(array, limits, channels, check)
+            return self._encode(array, limits, channels, check, report)
         key = embedding_key(self.model, fingerprint(array), limits, channels)
         known = self.cache.get(key)
-        return self.cache.put(key, self._encode(array, limits, channels, check)) if known is None else known
+        return self.cache.put(key, self._encode(array, limits, channels, check, report)) if known is None else known
 
     def _encode(
-        self, array: NDArray[Any], limits: Limits | None, channels: Channels | None, check: Callable[[], None]
+        self,
+        array: NDArray[Any],
+        limits: Limits | None,
+        channels: Channels | None,
+        check: Callable[[], None],
+        report: Progress | None,
     ) -> Embedding:
         try:
             rgb, frame, preprocessing = resized_rgb(array, self.model.config.img_size, limits, channels)
@@ -97,7 +107,7 @@ class Predictor:
                 f"The computer's memory is not enough to prepare an image of shape {array.shape}; cut it into pieces."
             ) from error
         check()
-        features, high_res = self._executor.encode(rgb)
+        features, high_res = self._executor.encode(rgb, report)
         check()
         return Embedding(features, high_res, frame, self.model.hash, preprocessing)
 
@@ -216,6 +226,15 @@ def _raiser(cancelled: CancelCheck | None) -> Callable[[], None]:
             raise Cancelled("Cancelled.")
 
     return check
+
+
+def _reporter(progress: Progress | None, check: Callable[[], None]) -> Progress:
+    def report(done: int, total: int) -> None:
+        check()
+        if progress is not None:
+            progress(done, total)
+
+    return report
 
 
 def _check_prompt(prompt: Prompts, frame: ResizeFrame, logits_size: int, where: str) -> None:
