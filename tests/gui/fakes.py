@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_sam.errors import Cancelled
+from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.gui.compute.engine import ModelChoice
 from napari_sam.types import Prediction, Prompts
 
@@ -17,8 +18,19 @@ RADII = (5, 9, 13)
 SCORES = (0.7, 0.9, 0.5)
 
 
+class FakeEmbedding(np.ndarray[Any, Any]):
+    """The image itself, with the frame of a model that works on 32 x 32 pixels."""
+
+    @property
+    def frame(self) -> ResizeFrame:
+        return ResizeFrame((self.shape[0], self.shape[1]), 32)
+
+
 class FakePredictor:
-    """Masks are disks around the first positive point, or the box shrunk by 0, 1, 2 pixels; the second is the best."""
+    """Masks are disks around the first positive point, or the box shrunk by 0, 1, 2 pixels; the second is the best.
+
+    Where there is only a mask, its logits are enlarged.
+    """
 
     def __init__(self) -> None:
         self.images: list[np.ndarray[Any, Any]] = []
@@ -43,7 +55,7 @@ class FakePredictor:
                 self.cancellations += 1
                 raise Cancelled("cancelled")
             time.sleep(0.002)
-        return np.asarray(image)
+        return np.asarray(image).view(FakeEmbedding)
 
     def predict(self, embedding: Any, prompts: Prompts, multimask: bool = True) -> Prediction:
         self.asked.append(prompts)
@@ -64,7 +76,11 @@ def _mask(prompts: Prompts, shape: tuple[int, int], index: int) -> np.ndarray[An
     if prompts.box_yxyx is not None:
         top, left, bottom, right = prompts.box_yxyx
         return (rows >= top + index) & (rows <= bottom - index) & (columns >= left + index) & (columns <= right - index)
-    assert prompts.points_yx is not None
+    if prompts.points_yx is None:
+        assert prompts.mask_logits is not None
+        side = max(shape)
+        nearest = prompts.mask_logits[rows * 8 // side, columns * 8 // side]
+        return nearest > index - 1
     assert prompts.labels is not None
     row, column = prompts.points_yx[prompts.labels == 1][0]
     return (rows - row) ** 2 + (columns - column) ** 2 <= RADII[index] ** 2

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Image
 
+    from napari_sam.gui.compute.candidates import Piece
+
 METADATA_KEY = "napari_sam"
 POINTS, BOXES, PROPOSAL, OBJECTS = "points", "boxes", "proposal", "objects"
 SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -142,9 +144,14 @@ def restyle_points(points: Points) -> None:
     points.refresh_colors(update_color_mapping=False)
 
 
-def write_proposal(layer: Labels, plane: Plane, proposal: np.ndarray[Any, Any] | int) -> None:
-    """Show a proposal, shape (H, W), on its plane; 0 clears it. The layer's own undo history is not involved."""
-    layer.data[plane.slicer] = proposal
+def write_proposal(layer: Labels, plane: Plane, piece: Piece | int) -> None:
+    """Show a proposal on its plane in place of what is there; 0 clears it. The layer's own undo is not involved."""
+    layer.data[plane.slicer] = 0
+    if not isinstance(piece, int) and piece.labels.size:
+        (top, left), (height, width) = piece.top_left, piece.labels.shape
+        where = list(plane.slicer)
+        where[plane.axes[0]], where[plane.axes[1]] = slice(top, top + height), slice(left, left + width)
+        layer.data[tuple(where)] = piece.labels
     layer.refresh(extent=False)
 
 

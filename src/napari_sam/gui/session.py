@@ -70,7 +70,7 @@ class SegmentSession:
         self.history = History()
         self.tools = PromptTools(viewer, image)
         self.view = ImageView(viewer, image)
-        self._state = self.tools.read({})
+        self._state = self.tools.read()
         self._connect()
 
     def _connect(self) -> None:
@@ -228,7 +228,7 @@ class SegmentSession:
         self._restore(edit.after)
 
     def _on_edited(self, label: str) -> None:
-        state = self.tools.read(self._state.choices)
+        state = self.tools.read(self._state)
         if state.same_prompts(self._state):
             return
         for plane in self._state.choices:
@@ -269,6 +269,7 @@ class SegmentSession:
             limits=self.view.limits(),
             read=self.view.reader(plane),
             prompts=prompts_on(self._state, plane).objects,
+            choice=self._state.choices.get(plane),
             fingerprint=self._state.fingerprint(plane),
         )
 

@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from napari_sam.gui.compute.candidates import Candidates, ask, compose, describe
+from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.types import Prediction, Prompts
-from tests.gui.fakes import RADII, FakePredictor
+from tests.gui.fakes import RADII, FakeEmbedding, FakePredictor
 
-IMAGE = np.zeros((40, 50), np.uint8)
+IMAGE = np.zeros((40, 50), np.uint8).view(FakeEmbedding)
 
 
 def never() -> bool:
     return False
 
 
+def just(*args: Any, **kwargs: Any) -> ObjectPrompts:
+    return ObjectPrompts(Prompts(*args, **kwargs))
+
+
 def test_one_click_gets_three_candidates_best_first_shown(fake: FakePredictor):
-    (candidates,) = ask(fake, IMAGE, [Prompts([[20, 20]])], never)
+    (candidates,) = ask(fake, IMAGE, [just([[20, 20]])], None, never)
     assert len(candidates) == 3
     assert candidates.shown(None) == 1
     assert candidates.shown(5) == 2
@@ -24,7 +31,7 @@ def test_one_click_gets_three_candidates_best_first_shown(fake: FakePredictor):
 
 
 def test_more_prompts_sharpen_the_best_candidate_with_its_own_mask(fake: FakePredictor):
-    (candidates,) = ask(fake, IMAGE, [Prompts([[20, 20], [5, 5]], [1, 0])], never)
+    (candidates,) = ask(fake, IMAGE, [just([[20, 20], [5, 5]], [1, 0])], None, never)
     first, second = fake.asked
     assert first.mask_logits is None
     assert second.mask_logits is not None
@@ -34,17 +41,18 @@ def test_more_prompts_sharpen_the_best_candidate_with_its_own_mask(fake: FakePre
 
 
 def test_several_boxes_are_several_objects_small_on_top(fake: FakePredictor):
-    boxes = [Prompts(box_yxyx=(10, 10, 20, 20)), Prompts(box_yxyx=(5, 5, 35, 40))]
-    answer = ask(fake, IMAGE, boxes, never)
+    boxes = [just(box_yxyx=(10, 10, 20, 20)), just(box_yxyx=(5, 5, 35, 40))]
+    answer = ask(fake, IMAGE, boxes, None, never)
     proposal = compose(answer, None)
-    assert proposal[15, 15] == 1
-    assert proposal[30, 30] == 2
+    assert proposal.top_left == (6, 6)
+    assert proposal.labels[9, 9] == 1
+    assert proposal.labels[24, 24] == 2
     assert describe(answer, None).startswith("2 objects")
 
 
 def test_the_choice_decides_what_is_shown(fake: FakePredictor):
-    answer = ask(fake, IMAGE, [Prompts([[20, 20]])], never)
-    areas = [int((compose(answer, choice) > 0).sum()) for choice in (0, 1, 2)]
+    answer = ask(fake, IMAGE, [just([[20, 20]])], None, never)
+    areas = [int((compose(answer, choice).labels > 0).sum()) for choice in (0, 1, 2)]
     assert areas == sorted(areas)
     assert areas[1] == pytest.approx(np.pi * RADII[1] ** 2, rel=0.05)
 

@@ -7,6 +7,7 @@ import pytest
 
 from napari_sam.errors import Cancelled
 from napari_sam.gui.compute.engine import Engine, ModelChoice, SegmentJob
+from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.gui.qt.worker import Token
 from napari_sam.gui.view.planes import Plane
 from napari_sam.types import Prompts
@@ -22,7 +23,7 @@ def job(**changes: Any) -> SegmentJob:
         "plane": Plane((0, 1), (), (20, 30)),
         "limits": None,
         "read": lambda: IMAGE,
-        "prompts": (Prompts([[5, 5]]),),
+        "prompts": (ObjectPrompts(Prompts([[5, 5]])),),
     }
     return SegmentJob(**values | changes)
 

@@ -19,7 +19,7 @@ def state(points=(), labels=(), boxes=()) -> PromptState:
 
 def test_points_without_a_box_are_one_object():
     asked = prompts_on(state([[3, 4, 5], [3, 6, 7]], ["positive", "negative"]), PLANE)
-    (prompts,) = asked.objects
+    prompts = asked.objects[0].prompts
     np.testing.assert_array_equal(prompts.points_yx, [[4, 5], [6, 7]])
     np.testing.assert_array_equal(prompts.labels, [1, 0])
     assert prompts.box_yxyx is None
@@ -35,7 +35,7 @@ def test_every_box_is_an_object_and_points_go_to_the_box_around_them():
     asked = prompts_on(
         state([[3, 5, 5], [3, 15, 25]], ["positive", "negative"], [(2, 2, 9, 9), (12, 20, 18, 28)]), PLANE
     )
-    first, second = asked.objects
+    first, second = (one.prompts for one in asked.objects)
     np.testing.assert_array_equal(first.points_yx, [[5, 5]])
     np.testing.assert_array_equal(second.points_yx, [[15, 25]])
     np.testing.assert_array_equal(second.labels, [0])
@@ -44,8 +44,8 @@ def test_every_box_is_an_object_and_points_go_to_the_box_around_them():
 
 def test_a_point_in_no_box_goes_to_the_last_box():
     asked = prompts_on(state([[3, 0, 0]], ["positive"], [(2, 2, 9, 9), (12, 20, 18, 28)]), PLANE)
-    assert asked.objects[0].points_yx is None
-    np.testing.assert_array_equal(asked.objects[1].points_yx, [[0, 0]])
+    assert asked.objects[0].prompts.points_yx is None
+    np.testing.assert_array_equal(asked.objects[1].prompts.points_yx, [[0, 0]])
 
 
 def test_negative_points_alone_ask_for_more():
@@ -55,20 +55,20 @@ def test_negative_points_alone_ask_for_more():
 
 
 def test_a_click_on_the_edge_of_the_border_pixel_is_that_pixel():
-    (prompts,) = prompts_on(state([[3, -0.4, 29.4]], ["positive"]), PLANE).objects
+    prompts = prompts_on(state([[3, -0.4, 29.4]], ["positive"]), PLANE).objects[0].prompts
     np.testing.assert_array_equal(prompts.points_yx, [[0, 29]])
 
 
 @pytest.mark.parametrize("point", [[3, -0.6, 5], [3, 19.6, 5], [3, 5, 31]])
 def test_points_outside_the_image_are_left_out_and_said(point: list[float]):
     asked = prompts_on(state([point, [3, 5, 5]], ["positive", "positive"]), PLANE)
-    assert len(asked.objects[0].points_yx) == 1
+    assert len(asked.objects[0].prompts.points_yx) == 1
     assert "1 prompt(s) outside" in asked.note
 
 
 def test_boxes_are_cut_at_the_border_and_dropped_outside():
     asked = prompts_on(state(boxes=[(-5, 10, 8, 40), (30, 30, 40, 40)]), PLANE)
-    (prompts,) = asked.objects
+    prompts = asked.objects[0].prompts
     np.testing.assert_array_equal(prompts.box_yxyx, [0, 10, 8, 29])
     assert "outside" in asked.note
 

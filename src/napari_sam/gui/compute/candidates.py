@@ -13,6 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.geometry.frame import ResizeFrame
+from napari_sam.gui.prompting.masks import PlaneMask
+from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.types import Prediction, Prompts
 
 
@@ -52,10 +55,13 @@ class Candidates:
         Masks with the scores the model gives them.
     first : int
         Index of the mask shown until the user chooses another.
+    top_left : tuple of int
+        (row, column) in the plane of the masks' first pixel: they have the size of the window that was encoded.
     """
 
     prediction: Prediction
     first: int
+    top_left: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         """Return the number of masks."""
@@ -71,19 +77,56 @@ def is_ambiguous(prompts: Prompts) -> bool:
     return prompts.box_yxyx is None and prompts.points_yx is not None and len(prompts.points_yx) == 1
 
 
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What the proposal layer shows on a plane: the rectangle that is not empty.
+
+    Attributes
+    ----------
+    top_left : tuple of int
+        (row, column) in the plane of the first pixel.
+    labels : ndarray of uint16, shape (h, w)
+        Object i has id i + 1; 0 is nothing. Shape (0, 0) where all is empty.
+    """
+
+    top_left: tuple[int, int]
+    labels: NDArray[np.uint16]
+
+
 def ask(
-    predictor: PredictorLike, embedding: Any, objects: Sequence[Prompts], cancelled: Callable[[], bool]
+    predictor: PredictorLike,
+    embedding: Any,
+    objects: Sequence[ObjectPrompts],
+    choice: int | None,
+    cancelled: Callable[[], bool],
 ) -> tuple[Candidates, ...]:
-    """Return the candidates of every object.
+    """Return the candidates of every object, in pixels of the window that was encoded.
 
     A single object gets three candidates. Where its prompts are more than one point, the best candidate is fed back
     as a mask prompt, as in the model's training, and the decoder's output for several prompts takes its place.
     Several objects get one mask each.
+
+    Parameters
+    ----------
+    predictor : PredictorLike
+    embedding : object
+        Embedding of the window.
+    objects : sequence of ObjectPrompts
+        In pixels of the window.
+    choice : int or None
+        Candidate the user chose.
+    cancelled : callable
+        Asked between decodings; True stops.
     """
+    asked = [_with_mask(one, embedding) for one in objects]
     if len(objects) != 1:
-        many = predictor.predict_many(embedding, list(objects), multimask=False, cancelled=cancelled)
+        several = [prompts for one, prompts in zip(objects, asked, strict=True) if not one.is_fixed]
+        answers = iter(predictor.predict_many(embedding, several, multimask=False, cancelled=cancelled))
+        many = [_itself(one, embedding) if one.is_fixed else next(answers) for one in objects]
         return tuple(Candidates(prediction, prediction.best) for prediction in many)
-    prompts = objects[0]
+    prompts = asked[0]
+    if objects[0].is_fixed:
+        return (Candidates(_itself(objects[0], embedding), 0),)
     first = predictor.predict(embedding, prompts, multimask=True)
     best = first.best
     if is_ambiguous(prompts):
@@ -92,13 +135,13 @@ def ask(
     return (Candidates(_with(first, best, predictor.predict(embedding, hint, multimask=False)), best),)
 
 
-def compose(objects: Sequence[Candidates], choice: int | None) -> NDArray[np.uint16]:
-    """Return the proposal, shape (H, W): object i has id i + 1; smaller objects lie on top of larger ones.
+def compose(objects: Sequence[Candidates], choice: int | None) -> Piece:
+    """Return the proposal: object i has id i + 1; smaller objects lie on top of larger ones.
 
     Parameters
     ----------
     objects : sequence of Candidates
-        At least one.
+        At least one; all of the same window.
     choice : int or None
         Mask the user chose, None for the one to show first.
     """
@@ -106,7 +149,7 @@ def compose(objects: Sequence[Candidates], choice: int | None) -> NDArray[np.uin
     proposal = np.zeros(masks[0].shape, np.uint16)
     for index in sorted(range(len(masks)), key=lambda index: -int(masks[index].sum())):
         proposal[masks[index]] = index + 1
-    return proposal
+    return _cropped(proposal, objects[0].top_left)
 
 
 def describe(objects: Sequence[Candidates], choice: int | None) -> str:
@@ -124,3 +167,28 @@ def _with(candidates: Prediction, index: int, refined: Prediction) -> Prediction
     masks, scores, logits = candidates.masks.copy(), candidates.scores.copy(), candidates.logits.copy()
     masks[index], scores[index], logits[index] = refined.masks[0], refined.scores[0], refined.logits[0]
     return Prediction(masks, scores, logits)
+
+
+def _with_mask(one: ObjectPrompts, embedding: Any) -> Prompts:
+    if one.mask is None or one.is_fixed:
+        return one.prompts
+    from napari_sam.predict.mask_hint import mask_to_logits
+
+    frame: ResizeFrame = embedding.frame
+    logits = mask_to_logits(one.mask.within(frame.original_hw), frame)
+    return Prompts(one.prompts.points_yx, one.prompts.labels, one.prompts.box_yxyx, logits)
+
+
+def _itself(one: ObjectPrompts, embedding: Any) -> Prediction:
+    """Return the mask of an object opened for editing as the only candidate."""
+    mask = one.mask if one.mask is not None else PlaneMask((0, 0), np.zeros((0, 0), bool))
+    whole = mask.within(embedding.frame.original_hw)
+    return Prediction(whole[None], np.ones(1, np.float32), np.zeros((1, 1, 1), np.float32))
+
+
+def _cropped(labels: NDArray[np.uint16], top_left: tuple[int, int]) -> Piece:
+    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
+    if len(rows) == 0:
+        return Piece(top_left, np.zeros((0, 0), np.uint16))
+    cut = labels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Piece((top_left[0] + int(rows[0]), top_left[1] + int(columns[0])), cut.copy())

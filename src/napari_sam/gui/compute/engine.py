@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import Cancelled
 from napari_sam.gui.compute.candidates import Candidates, PredictorLike, ask
+from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.gui.qt.worker import Token
 from napari_sam.gui.view.planes import Plane
-from napari_sam.types import Prompts
 
 if TYPE_CHECKING:
     from napari_sam.predict.cache import EmbeddingCache
@@ -50,8 +50,10 @@ class SegmentJob:
         Values shown as black and white; None for RGB and for 8-bit images at their full range.
     read : callable
         Reads the plane, and nothing else of the image.
-    prompts : tuple of Prompts
-        One per object.
+    prompts : tuple of ObjectPrompts
+        One per object, in pixels of the plane.
+    choice : int or None
+        Candidate the user chose.
     fingerprint : hashable
         Of the prompts, to tell whether the answer is still the wanted one.
     """
@@ -61,7 +63,8 @@ class SegmentJob:
     plane: Plane
     limits: tuple[float, float] | None
     read: Callable[[], NDArray[Any]] = field(repr=False)
-    prompts: tuple[Prompts, ...] = ()
+    prompts: tuple[ObjectPrompts, ...] = ()
+    choice: int | None = None
     fingerprint: Hashable = ()
 
     @property
@@ -119,7 +122,7 @@ class Engine:
         _stop_if(token.cancelled)
         embedding = self._embedding(predictor, job, token)
         _stop_if(token.superseded)
-        objects = ask(predictor, embedding, job.prompts, token.superseded) if job.prompts else ()
+        objects = ask(predictor, embedding, job.prompts, job.choice, token.superseded) if job.prompts else ()
         _stop_if(token.superseded)
         return Answer(objects, tuple(getattr(embedding, "notes", ())))
 

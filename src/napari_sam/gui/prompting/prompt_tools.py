@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ from napari_sam.gui.prompting.polarity import Polarity
 from napari_sam.gui.prompting.prompts import FEATURE, PromptState, read_state
 from napari_sam.gui.qt.connections import Connections
 from napari_sam.gui.qt.timers import Debounce
-from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -70,9 +69,9 @@ class PromptTools:
         """Whether something that was put off still has to be done."""
         return self._recreate.pending or self._deselect.pending
 
-    def read(self, choices: Mapping[Plane, int]) -> PromptState:
-        """Return a snapshot of the prompt layers with these choices."""
-        return read_state(self.layers.points, self.layers.boxes, choices)
+    def read(self, known: PromptState | None = None) -> PromptState:
+        """Return a snapshot of the prompt layers with the choices and masks of a known state."""
+        return read_state(self.layers.points, self.layers.boxes, known)
 
     def write(self, state: PromptState) -> None:
         """Make the prompt layers hold ``state``, without reporting it as an edit."""
