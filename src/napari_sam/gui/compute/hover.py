@@ -1,0 +1,109 @@
+"""The mask that a click where the mouse is now would give.
+
+It is asked only where the answer costs nothing but the decoder: the embedding must be there already.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_sam.types import Prompts
+
+if TYPE_CHECKING:
+    from napari_sam.gui.compute.candidates import PredictorLike
+    from napari_sam.gui.compute.engine import SegmentJob
+    from napari_sam.gui.view.planes import Plane
+
+
+@dataclass(frozen=True, eq=False)
+class HoverJob:
+    """The mouse over one place of a plane. It never leads to reading or encoding, and gives way to every other job.
+
+    Attributes
+    ----------
+    base : SegmentJob
+        The job that prepares the plane, without prompts: says which embedding is needed.
+    point_yx : tuple of float
+        Where the mouse is, in pixels of the plane.
+    """
+
+    base: SegmentJob
+    point_yx: tuple[float, float]
+
+    @property
+    def key(self) -> Hashable:
+        """The embedding that is needed."""
+        return self.base.key
+
+    @property
+    def plane(self) -> Plane:
+        """The plane under the mouse."""
+        return self.base.plane
+
+
+@dataclass(frozen=True, eq=False)
+class HoverAnswer:
+    """What a click would give.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (h, w), or None
+        The mask within its bounding box; None where no embedding covers the place or the mask is empty.
+    top_left : tuple of int
+        Row and column of the mask's first pixel in the plane.
+    window : tuple of int
+        Top, left, height, width of what was encoded, in pixels of the plane: all its masks lie within.
+    seconds : float
+        What the model took; 0 where it was not asked.
+    """
+
+    mask: NDArray[np.bool_] | None
+    top_left: tuple[int, int] = (0, 0)
+    window: tuple[int, int, int, int] = (0, 0, 0, 0)
+    seconds: float = 0.0
+
+
+NOTHING = HoverAnswer(None)
+
+
+def preview(
+    predictor: PredictorLike,
+    embedding: Any,
+    point_yx: tuple[float, float],
+    window_top_left: tuple[int, int] = (0, 0),
+    stopped: Callable[[], bool] = lambda: False,
+) -> HoverAnswer:
+    """Return the mask a click would give: the best of three, as for a first click.
+
+    Parameters
+    ----------
+    predictor : PredictorLike
+    embedding : Embedding
+        Of the plane, or of a window of it.
+    point_yx : tuple of float
+        In pixels of the plane.
+    window_top_left : tuple of int
+        Where in the plane the encoded window begins.
+    stopped : callable
+        Whether the answer is not wanted any more; then it is empty.
+    """
+    if stopped():
+        return NOTHING
+    start = time.perf_counter()
+    at = np.subtract(point_yx, window_top_left)
+    prediction = predictor.predict(embedding, Prompts([at], [1]), multimask=True)
+    mask = prediction.masks[prediction.best]
+    seconds = time.perf_counter() - start
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return HoverAnswer(None, seconds=seconds)
+    top, left = int(rows[0]), int(columns[0])
+    part = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1].copy()
+    corner = (top + window_top_left[0], left + window_top_left[1])
+    return HoverAnswer(part, corner, (*window_top_left, *mask.shape), seconds)
