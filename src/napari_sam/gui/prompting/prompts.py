@@ -1,21 +1,17 @@
-"""What the prompt layers hold, as values: snapshots that can be compared, undone, and turned into ``Prompts``."""
+"""From what the layers hold to what the model is asked: the prompts of one plane, object by object."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.gui.prompting.masks import MaskPrompt, PlaneMask
+from napari_sam.gui.prompting.shapes import AREAS, SCRIBBLES, area_of, box_of, scribble_points
+from napari_sam.gui.prompting.state import FEATURE, NEGATIVE, POSITIVE, PromptState, read_state
 from napari_sam.gui.view.planes import Plane
 from napari_sam.types import Prompts
-
-if TYPE_CHECKING:
-    from napari.layers import Points, Shapes
 
 __all__ = [
     "FEATURE",
@@ -30,122 +26,9 @@ __all__ = [
     "read_state",
 ]
 
-POSITIVE = "positive"
-NEGATIVE = "negative"
-FEATURE = "prompt"
-
-
-@dataclass(frozen=True, eq=False)
-class PromptState:
-    """Every prompt of one image and the candidates chosen for them: the unit of undo.
-
-    Attributes
-    ----------
-    points : ndarray of float64, shape (N, ndim)
-        Points in data coordinates of the image.
-    labels : tuple of str
-        "positive" or "negative", one per point.
-    boxes : tuple of ndarray, each of shape (V, ndim)
-        Corners of each shape in data coordinates.
-    shape_types : tuple of str
-        napari's shape type of each box.
-    choices : mapping of plane to int
-        Candidate the user picked on a plane; a plane without an entry shows the one with the best score.
-    shape_labels : tuple of str
-        "positive" or "negative", one per shape; only that of a scribble matters. Empty: all are positive.
-    masks : mapping of plane to MaskPrompt
-        The existing mask used as a prompt on a plane.
-    """
-
-    points: NDArray[np.float64]
-    labels: tuple[str, ...] = ()
-    boxes: tuple[NDArray[np.float64], ...] = ()
-    shape_types: tuple[str, ...] = ()
-    choices: Mapping[Plane, int] = field(default_factory=lambda: MappingProxyType({}))
-    shape_labels: tuple[str, ...] = ()
-    masks: Mapping[Plane, MaskPrompt] = field(default_factory=lambda: MappingProxyType({}))
-
-    def __post_init__(self) -> None:
-        if len(self.shape_labels) != len(self.boxes):
-            object.__setattr__(self, "shape_labels", (POSITIVE,) * len(self.boxes))
-
-    def same_prompts(self, other: PromptState) -> bool:
-        """Return whether both states hold the same points, shapes and masks, choices aside."""
-        return (
-            self.labels == other.labels
-            and self.shape_types == other.shape_types
-            and self.shape_labels == other.shape_labels
-            and {mask.key for mask in self.masks.values()} == {mask.key for mask in other.masks.values()}
-            and np.array_equal(self.points, other.points)
-            and len(self.boxes) == len(other.boxes)
-            and all(np.array_equal(mine, theirs) for mine, theirs in zip(self.boxes, other.boxes, strict=True))
-        )
-
-    def with_choice(self, plane: Plane, choice: int | None) -> PromptState:
-        """Return a copy with the candidate of one plane set, or forgotten with None."""
-        choices = {known: value for known, value in self.choices.items() if known != plane}
-        if choice is not None:
-            choices[plane] = choice
-        return replace(self, choices=MappingProxyType(choices))
-
-    def with_mask(self, plane: Plane, mask: MaskPrompt | None) -> PromptState:
-        """Return a copy with the mask prompt of one plane set, or removed with None."""
-        masks = {known: value for known, value in self.masks.items() if known != plane}
-        if mask is not None:
-            masks[plane] = mask
-        return replace(self, masks=MappingProxyType(masks))
-
-    def without(self, plane: Plane) -> PromptState:
-        """Return a copy without the prompts and the choice of one plane."""
-        keep = ~plane.contains(self.points)
-        boxes = [index for index, box in enumerate(self.boxes) if not plane.contains(box).all()]
-        left = replace(
-            self,
-            points=self.points[keep],
-            labels=tuple(label for label, kept in zip(self.labels, keep, strict=True) if kept),
-            boxes=tuple(self.boxes[index] for index in boxes),
-            shape_types=tuple(self.shape_types[index] for index in boxes),
-            shape_labels=tuple(self.shape_labels[index] for index in boxes),
-        )
-        return left.with_mask(plane, None).with_choice(plane, None)
-
-    def fingerprint(self, plane: Plane) -> tuple[object, ...]:
-        """Return a hashable value that changes when a prompt on this plane does."""
-        on_plane = plane.contains(self.points)
-        labels = tuple(label for label, here in zip(self.labels, on_plane, strict=True) if here)
-        shapes = tuple(
-            (box.tobytes(), kind, label)
-            for box, kind, label in zip(self.boxes, self.shape_types, self.shape_labels, strict=True)
-            if plane.contains(box).all()
-        )
-        mask = self.masks.get(plane)
-        return self.points[on_plane].tobytes(), labels, shapes, None if mask is None else mask.key
-
-
-def read_state(points: Points, boxes: Shapes, known: PromptState | None = None) -> PromptState:
-    """Return a snapshot of the two prompt layers. Prompts of an unknown category count as positive.
-
-    Parameters
-    ----------
-    points : Points
-    boxes : Shapes
-    known : PromptState, optional
-        Where the choices and the mask prompts come from, which no layer holds.
-    """
-    return PromptState(
-        points=np.array(points.data, np.float64).reshape(-1, points.ndim),
-        labels=_categories(points, len(points.data)),
-        boxes=tuple(np.array(box, np.float64) for box in boxes.data),
-        shape_types=tuple(str(kind) for kind in boxes.shape_type),
-        choices=MappingProxyType({} if known is None else dict(known.choices)),
-        shape_labels=_categories(boxes, len(boxes.data)),
-        masks=MappingProxyType({} if known is None else dict(known.masks)),
-    )
-
-
-def _categories(layer: Points | Shapes, count: int) -> tuple[str, ...]:
-    names = layer.features[FEATURE].astype(str) if FEATURE in layer.features else [POSITIVE] * count
-    return tuple(NEGATIVE if name == NEGATIVE else POSITIVE for name in names)
+ONLY_NEGATIVE = "Add a positive point or a box: negative points alone do not say which object is meant."
+# Scribbles get one point for this share of the plane's longer side.
+SCRIBBLE_SPACING = 1 / 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,66 +94,123 @@ class PlanePrompts:
 def prompts_on(state: PromptState, plane: Plane) -> PlanePrompts:
     """Return what to ask the model on one plane.
 
-    Every box is one object. A point belongs to the box that contains it (the last drawn one of several), a point in
-    no box to the last box; without any box all points together are one object.
+    Every rectangle is an object with a box, every ellipse and polygon an object with a mask and its box; an existing
+    mask is the first object. A rectangle around most of that mask is its box, and no further object. A point belongs
+    to the area that holds it (the last drawn one of several), a scribble to the area that holds most of it; what lies
+    in no area belongs to the existing mask, or without one to the area drawn last. Without any area, all points and
+    scribbles together are one object.
     """
-    points, positive, outside = _points_on(state, plane)
-    boxes, lost = _boxes_on(state, plane)
+    strokes, outside = _strokes(state, plane)
+    areas, lost = _areas(state, plane)
     outside += lost
     note = f"{outside} prompt(s) outside the image are ignored." if outside else ""
-    mask = state.masks.get(plane)
-    if not boxes and mask is None:
-        if positive.any():
-            return PlanePrompts((ObjectPrompts(_prompts(points, positive)),), note)
-        missing = "Add a positive point or a box: negative points alone do not say which object is meant."
-        return PlanePrompts((), missing if len(points) else note)
+    if not areas:
+        if any(stroke.positive for stroke in strokes):
+            return PlanePrompts((ObjectPrompts(_prompts(strokes)),), note)
+        return PlanePrompts((), ONLY_NEGATIVE if strokes else note)
+    fallback = 0 if plane in state.masks else len(areas) - 1
+    owners = [_owner(stroke, areas, fallback) for stroke in strokes]
     objects = []
-    owner = _owners(points, boxes)
-    if mask is not None:
-        free = owner < 0
-        objects.append(ObjectPrompts(_prompts(points[free], positive[free]), mask.plane_mask, mask.object_id))
-    else:
-        owner[owner < 0] = len(boxes) - 1
-    for index, box in enumerate(boxes):
-        mine = owner == index
-        objects.append(ObjectPrompts(_prompts(points[mine], positive[mine], box)))
+    for index, area in enumerate(areas):
+        mine = [stroke for stroke, owner in zip(strokes, owners, strict=True) if owner == index]
+        objects.append(ObjectPrompts(_prompts(mine, area.box), area.mask, area.object_id))
     return PlanePrompts(tuple(objects), note)
 
 
-def _prompts(
-    points: NDArray[np.float64], positive: NDArray[np.bool_], box: NDArray[np.float64] | None = None
-) -> Prompts:
-    return Prompts(points, positive.astype(int), box) if len(points) else Prompts(box_yxyx=box)
+@dataclass(frozen=True, eq=False)
+class _Stroke:
+    """A click, or a scribble as points along it."""
+
+    points_yx: NDArray[np.float64]
+    positive: bool
 
 
-def _points_on(state: PromptState, plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.bool_], int]:
-    here = plane.contains(state.points)
-    points = plane.to_plane(state.points[here])
-    positive = np.array([label == POSITIVE for label, kept in zip(state.labels, here, strict=True) if kept], bool)
+@dataclass(frozen=True, eq=False)
+class _Area:
+    """A shape that stands for an object of its own: its box, its mask, or both."""
+
+    box: NDArray[np.float64] | None
+    mask: PlaneMask | None = None
+    object_id: int | None = None
+
+    def holds(self, points_yx: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which points lie in the mask, or without one in the box."""
+        if self.mask is not None:
+            return self.mask.holds(points_yx)
+        if self.box is None:
+            return np.zeros(len(points_yx), bool)
+        return np.asarray(((points_yx >= self.box[:2]) & (points_yx <= self.box[2:])).all(axis=1))
+
+
+def _owner(stroke: _Stroke, areas: list[_Area], fallback: int) -> int:
+    held = [int(area.holds(stroke.points_yx).sum()) for area in areas]
+    most = max(held)
+    return fallback if most == 0 else max(index for index, count in enumerate(held) if count == most)
+
+
+def _prompts(strokes: list[_Stroke], box: NDArray[np.float64] | None = None) -> Prompts:
+    if not strokes:
+        return Prompts(box_yxyx=box)
+    labels = [int(stroke.positive) for stroke in strokes for _ in stroke.points_yx]
+    return Prompts(np.concatenate([stroke.points_yx for stroke in strokes]), labels, box)
+
+
+def _strokes(state: PromptState, plane: Plane) -> tuple[list[_Stroke], int]:
+    """Return clicks, then scribbles, on a plane, and how many lie outside of the image."""
+    found, outside = [], 0
+    for point, label in zip(state.points, state.labels, strict=True):
+        if plane.contains(point)[0]:
+            found.append(_Stroke(_inside(plane.to_plane(point), plane), label == POSITIVE))
+    spacing = max(plane.shape_hw) * SCRIBBLE_SPACING
+    for vertices, kind, label in _shapes_on(state, plane):
+        if kind in SCRIBBLES:
+            found.append(_Stroke(_inside(scribble_points(vertices, spacing), plane), label == POSITIVE))
+    kept = [stroke for stroke in found if len(stroke.points_yx)]
+    outside = len(found) - len(kept)
+    return kept, outside
+
+
+def _inside(points_yx: NDArray[np.float64], plane: Plane) -> NDArray[np.float64]:
     limit = np.asarray(plane.shape_hw, np.float64) - 0.5
-    inside = ((points >= -0.5) & (points <= limit)).all(axis=1)
+    inside = ((points_yx >= -0.5) & (points_yx <= limit)).all(axis=1)
     # A click on the outer half of a border pixel is a click on that pixel.
-    clipped = np.clip(points[inside], 0, np.asarray(plane.shape_hw) - 1)
-    return clipped, positive[inside], int((~inside).sum())
+    return np.clip(points_yx[inside], 0, np.asarray(plane.shape_hw) - 1)
 
 
-def _boxes_on(state: PromptState, plane: Plane) -> tuple[list[NDArray[np.float64]], int]:
-    boxes, outside = [], 0
-    last = np.asarray(plane.shape_hw, np.float64) - 1
-    for corners in state.boxes:
-        if not plane.contains(corners).all():
-            continue
-        rows = plane.to_plane(corners)
-        low, high = np.clip(rows.min(axis=0), 0, last), np.clip(rows.max(axis=0), 0, last)
-        if (high > low).all():
-            boxes.append(np.concatenate([low, high]))
+def _areas(state: PromptState, plane: Plane) -> tuple[list[_Area], int]:
+    """Return the existing mask, then the drawn areas, and how many lie outside of the image."""
+    areas, outside = [], 0
+    known = state.masks.get(plane)
+    if known is not None:
+        areas.append(_Area(None, known.plane_mask, known.object_id))
+    for vertices, kind, _ in _shapes_on(state, plane):
+        area = None if kind in SCRIBBLES else _area(vertices, kind, plane)
+        if area is None:
+            outside += kind not in SCRIBBLES
+        elif (
+            known is not None and area.box is not None and area.mask is None and _is_around(area.box, known.plane_mask)
+        ):
+            areas[0] = replace(areas[0], box=area.box)
         else:
-            outside += 1
-    return boxes, outside
+            areas.append(area)
+    return areas, outside
 
 
-def _owners(points: NDArray[np.float64], boxes: list[NDArray[np.float64]]) -> NDArray[np.intp]:
-    owner = np.full(len(points), -1, np.intp)
-    for index, box in enumerate(boxes):
-        owner[((points >= box[:2]) & (points <= box[2:])).all(axis=1)] = index
-    return owner
+def _area(vertices_yx: NDArray[np.float64], kind: str, plane: Plane) -> _Area | None:
+    if kind in AREAS:
+        mask = area_of(kind, vertices_yx, plane.shape_hw)
+        return None if mask is None else _Area(np.array(mask.bounds, np.float64), mask)
+    box = box_of(vertices_yx, plane.shape_hw)
+    return None if box is None else _Area(box)
+
+
+def _is_around(box: NDArray[np.float64], mask: PlaneMask) -> bool:
+    (top, left), (height, width) = np.ceil(box[:2] - mask.top_left).astype(int), mask.mask.shape
+    bottom, right = np.floor(box[2:] - mask.top_left).astype(int) + 1
+    held = mask.mask[max(top, 0) : min(max(bottom, 0), height), max(left, 0) : min(max(right, 0), width)]
+    return 2 * np.count_nonzero(held) >= np.count_nonzero(mask.mask)
+
+
+def _shapes_on(state: PromptState, plane: Plane) -> list[tuple[NDArray[np.float64], str, str]]:
+    shapes = zip(state.boxes, state.shape_types, state.shape_labels, strict=True)
+    return [(plane.to_plane(data), kind, label) for data, kind, label in shapes if plane.contains(data).all()]
