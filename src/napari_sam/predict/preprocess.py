@@ -268,7 +268,7 @@ def _automatic_limits(
     for group, pair in zip(groups, found, strict=True):
         low, high = pair if pair is not None else (0.0, 1.0)
         if low >= high:  # nearly all pixels equal: small bright objects are all there is
-            low, high = _value_range(group) or (low, high)
+            low, high = value_range(group) or (low, high)
             ranges += 1
         if low >= high:
             notes.append(f"The image (or a channel) is constant ({low:g}) and shown black.")
@@ -285,13 +285,14 @@ def _percentile_limits(group: list[NDArray[Any]]) -> tuple[float, float] | None:
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
         if values.size == 0:
-            return _value_range(group)
+            return value_range(group)
         values = values.astype(np.float64 if values.dtype.itemsize > 4 else np.float32, copy=False)
     low, high = np.percentile(values, PERCENTILES)
     return float(low), float(high)
 
 
-def _value_range(group: list[NDArray[Any]]) -> tuple[float, float] | None:
+def value_range(group: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
+    """Return the smallest and largest finite value of some arrays, or None where there is none."""
     low, high = np.inf, -np.inf
     for source in group:
         for block in _blocks(source):
