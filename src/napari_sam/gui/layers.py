@@ -15,7 +15,8 @@ import pandas as pd
 from napari.layers import Labels, Layer, Points, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
 
-from napari_sam.gui.prompting.prompts import FEATURE, NEGATIVE, POSITIVE, PromptState
+from napari_sam.gui.prompting.shapes import SCRIBBLES
+from napari_sam.gui.prompting.state import FEATURE, NEGATIVE, POSITIVE, PromptState
 from napari_sam.gui.view.planes import Plane, spatial_shape
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def ensure_layers(layers: LayerList, image: Image, known: RoleLayers | None = No
             created.append(role)
         elif role != OBJECTS and layer is not held:
             layer.visible = True
-        layer.metadata[METADATA_KEY] = {"role": role, "image": str(image.unique_id)}
+        entry = layer.metadata.get(METADATA_KEY, {})
+        layer.metadata[METADATA_KEY] = {**entry, "role": role, "image": str(image.unique_id)}
         found[role] = layer
     return RoleLayers(**found), created
 
@@ -134,7 +136,10 @@ def write_prompts(held: RoleLayers, state: PromptState) -> None:
     boxes.data = []
     if state.boxes:
         boxes.add([np.array(box) for box in state.boxes], shape_type=list(state.shape_types))
+        labels = np.array(state.shape_labels, object)
+        boxes.features = pd.DataFrame({FEATURE: pd.Categorical(labels, categories=[POSITIVE, NEGATIVE])})
         boxes.selected_data = set()
+        restyle_shapes(boxes)
 
 
 def restyle_points(points: Points) -> None:
@@ -142,6 +147,16 @@ def restyle_points(points: Points) -> None:
     names = list(points.features[FEATURE].astype(str))
     points.symbol = [SYMBOLS.get(name, SYMBOLS[POSITIVE]) for name in names] or [points.current_symbol]
     points.refresh_colors(update_color_mapping=False)
+
+
+def restyle_shapes(boxes: Shapes) -> None:
+    """Give every shape the colour of its kind: negative scribbles that of negative points, and half the width."""
+    if boxes.nshapes == 0:
+        return
+    names = boxes.features[FEATURE].astype(str) if FEATURE in boxes.features else [POSITIVE] * boxes.nshapes
+    away = [kind in SCRIBBLES and name == NEGATIVE for kind, name in zip(boxes.shape_type, names, strict=True)]
+    boxes.edge_color = [NEGATIVE_COLOR if one else BOX_COLOR for one in away]
+    boxes.edge_width = [boxes.current_edge_width / (2 if one else 1) for one in away]
 
 
 def write_proposal(layer: Labels, plane: Plane, piece: Piece | int) -> None:
@@ -207,6 +222,13 @@ def set_next_label(points: Points, label: str) -> None:
     points.current_symbol = SYMBOLS[label]
 
 
+def set_next_scribble(boxes: Shapes, label: str) -> None:
+    """Make the next scribble positive or negative, in category and colour."""
+    boxes.selected_data = set()
+    boxes.feature_defaults = _category(label)
+    boxes.current_edge_color = POSITIVE_COLOR if label == POSITIVE else NEGATIVE_COLOR
+
+
 def _category(label: str) -> pd.DataFrame:
     return pd.DataFrame({FEATURE: pd.Categorical([label], categories=[POSITIVE, NEGATIVE])})
 
@@ -217,6 +239,8 @@ def _make_boxes(image: Image) -> Layer:
         None,
         ndim=len(spatial_shape(image)),
         name="boxes",
+        features=pd.DataFrame({FEATURE: pd.Categorical([], categories=[POSITIVE, NEGATIVE])}),
+        feature_defaults=_category(POSITIVE),
         edge_color=BOX_COLOR,
         face_color="transparent",
         edge_width=max(width, 0.5),

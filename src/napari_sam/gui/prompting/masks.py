@@ -72,6 +72,9 @@ class MaskPrompt:
         commit writes the same id again.
     source : str
         Where it comes from, for the status line, such as ``label 3 of 'cells'``.
+    by_prompts : bool
+        Whether the prompts that the object was made with are back: they alone are asked, as if it had never been
+        committed. The mask itself counts when none of them is left.
     """
 
     plane: Plane
@@ -79,6 +82,7 @@ class MaskPrompt:
     mask: NDArray[np.bool_]
     object_id: int | None = None
     source: str = ""
+    by_prompts: bool = False
     digest: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +92,7 @@ class MaskPrompt:
     @property
     def key(self) -> tuple[object, ...]:
         """Hashable value that is the same for equal masks only."""
-        return self.plane, self.top_left, self.mask.shape, self.digest, self.object_id
+        return self.plane, self.top_left, self.mask.shape, self.digest, self.object_id, self.by_prompts
 
     @property
     def plane_mask(self) -> PlaneMask:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from napari.layers import Points
+from napari.layers import Points, Shapes
 
-from napari_sam.gui.layers import set_next_label
+from napari_sam.gui.layers import set_next_label, set_next_scribble
 from napari_sam.gui.prompting.prompts import FEATURE, NEGATIVE, POSITIVE
 
 MODIFIERS = ("Control", "Alt")
@@ -23,10 +23,13 @@ class Polarity:
     ----------
     layer : Points
         Points layer whose next point is meant.
+    boxes : Shapes
+        Shapes layer whose next scribble is meant.
     """
 
-    def __init__(self, layer: Points) -> None:
+    def __init__(self, layer: Points, boxes: Shapes) -> None:
         self._layer = layer
+        self._boxes = boxes
         self._after_click: str | None = None
         layer.mouse_drag_callbacks.append(self._on_press)
 
@@ -41,6 +44,7 @@ class Polarity:
     def label(self, label: str) -> None:
         self._after_click = None
         set_next_label(self._layer, label)
+        set_next_scribble(self._boxes, label)
 
     def restore(self) -> None:
         """Forget a modifier: called once the point it was meant for is there."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
 from napari_sam.gui.layers import (
@@ -15,6 +14,7 @@ from napari_sam.gui.layers import (
     copy_placement,
     ensure_layers,
     restyle_points,
+    restyle_shapes,
     role_of,
     write_prompts,
 )
@@ -57,7 +57,7 @@ class PromptTools:
         self._recreate = Debounce(self._recreate_missing, 0)
         self._deselect = Debounce(self._deselect_points, 0)
         self.layers, _ = ensure_layers(viewer.layers, image)
-        self.polarity = Polarity(self.layers.points)
+        self.polarity = Polarity(self.layers.points, self.layers.boxes)
         self._attach()
         self._connections.add(viewer.layers.events.removed, self._on_layer_removed)
         for name in SPATIAL:
@@ -140,11 +140,14 @@ class PromptTools:
         self.polarity_changed.emit()
 
     def _on_boxes(self, event: Any) -> None:
-        if not self._writing and _is_done(event):
-            self.edited.emit("box")
+        if self._writing or not _is_done(event):
+            return
+        with self._silent():
+            restyle_shapes(self.layers.boxes)
+        self.edited.emit("box")
 
     def _on_paint(self, event: Any) -> None:
-        self.objects_painted.emit(max((int(np.max(atom[2], initial=0)) for atom in event.value), default=0))
+        self.objects_painted.emit(event.value)
 
     def _on_objects_replaced(self, event: Any) -> None:
         self.objects_painted.emit(None)
@@ -159,7 +162,7 @@ class PromptTools:
             return
         self._detach()
         self.layers, created = ensure_layers(self._viewer.layers, self._image, self.layers)
-        self.polarity = Polarity(self.layers.points)
+        self.polarity = Polarity(self.layers.points, self.layers.boxes)
         self._attach()
         if not created:
             return

@@ -98,8 +98,15 @@ def prompts_on(state: PromptState, plane: Plane) -> PlanePrompts:
     mask is the first object. A rectangle around most of that mask is its box, and no further object. A point belongs
     to the area that holds it (the last drawn one of several), a scribble to the area that holds most of it; what lies
     in no area belongs to the existing mask, or without one to the area drawn last. Without any area, all points and
-    scribbles together are one object.
+    scribbles together are one object. An object opened for editing together with the prompts it was made with is the
+    first one that these stand for.
     """
+    existing = state.masks.get(plane)
+    if existing is not None and existing.by_prompts:
+        again = prompts_on(state.with_mask(plane, None), plane)
+        if again.objects:
+            first = replace(again.objects[0], object_id=existing.object_id)
+            return PlanePrompts((first, *again.objects[1:]), again.note)
     strokes, outside = _strokes(state, plane)
     areas, lost = _areas(state, plane)
     outside += lost
@@ -140,6 +147,15 @@ class _Area:
         if self.box is None:
             return np.zeros(len(points_yx), bool)
         return np.asarray(((points_yx >= self.box[:2]) & (points_yx <= self.box[2:])).all(axis=1))
+
+    def is_around(self, mask: PlaneMask) -> bool:
+        """Return whether this is a plain box with at least half of a mask in it."""
+        if self.box is None or self.mask is not None:
+            return False
+        (top, left), (height, width) = np.ceil(self.box[:2] - mask.top_left).astype(int), mask.mask.shape
+        bottom, right = np.floor(self.box[2:] - mask.top_left).astype(int) + 1
+        held = mask.mask[max(top, 0) : min(max(bottom, 0), height), max(left, 0) : min(max(right, 0), width)]
+        return bool(2 * np.count_nonzero(held) >= np.count_nonzero(mask.mask))
 
 
 def _owner(stroke: _Stroke, areas: list[_Area], fallback: int) -> int:
@@ -187,9 +203,7 @@ def _areas(state: PromptState, plane: Plane) -> tuple[list[_Area], int]:
         area = None if kind in SCRIBBLES else _area(vertices, kind, plane)
         if area is None:
             outside += kind not in SCRIBBLES
-        elif (
-            known is not None and area.box is not None and area.mask is None and _is_around(area.box, known.plane_mask)
-        ):
+        elif known is not None and area.is_around(known.plane_mask):
             areas[0] = replace(areas[0], box=area.box)
         else:
             areas.append(area)
@@ -202,13 +216,6 @@ def _area(vertices_yx: NDArray[np.float64], kind: str, plane: Plane) -> _Area | 
         return None if mask is None else _Area(np.array(mask.bounds, np.float64), mask)
     box = box_of(vertices_yx, plane.shape_hw)
     return None if box is None else _Area(box)
-
-
-def _is_around(box: NDArray[np.float64], mask: PlaneMask) -> bool:
-    (top, left), (height, width) = np.ceil(box[:2] - mask.top_left).astype(int), mask.mask.shape
-    bottom, right = np.floor(box[2:] - mask.top_left).astype(int) + 1
-    held = mask.mask[max(top, 0) : min(max(bottom, 0), height), max(left, 0) : min(max(right, 0), width)]
-    return 2 * np.count_nonzero(held) >= np.count_nonzero(mask.mask)
 
 
 def _shapes_on(state: PromptState, plane: Plane) -> list[tuple[NDArray[np.float64], str, str]]:
