@@ -255,11 +255,10 @@ def test_keys_and_buttons_do_what_the_methods_do(bench: Bench, qtbot: Any):
 
 
 def test_every_control_has_a_name_and_a_tooltip(bench: Bench):
-    from magicgui.widgets import Container
+    from napari_sam.gui.panels.tree import walk
 
-    controls = []
-    for child in bench.widget:
-        controls += list(child) if isinstance(child, Container) else [child]
+    controls = list(walk(bench.widget))
+    assert len({control.name for control in controls}) == len(controls)
     assert all(control.name and control.tooltip for control in controls)
     assert all(bench.widget[control.name] is control for control in controls)
     wanted = {"image", "model", "checkpoint", "device", "precision", "overlap", "status", "progress", "prompt"}

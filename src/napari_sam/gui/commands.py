@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import Container, Widget
 from qtpy.QtWidgets import QApplication
 
+from napari_sam.gui.objects.plan import CommitSettings
+from napari_sam.gui.panels.tree import find
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -30,13 +32,16 @@ class SegmentCommands(Container[Widget]):
     _is_open: bool
 
     def __getitem__(self, key: Any) -> Any:
-        """Return a control by name, those inside rows included, or by position."""
-        if isinstance(key, str):
-            rows = [child for child in self if isinstance(child, Container)]
-            for row in rows:
-                if (found := row.get_widget(key)) is not None:
-                    return found
+        """Return a control by name, those inside sections and rows included, or by position."""
+        if isinstance(key, str) and (found := find(self, key)) is not None:
+            return found
         return super().__getitem__(key)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a control by name, where no command has that name."""
+        if not name.startswith("_") and (found := find(self, name)) is not None:
+            return found
+        return super().__getattr__(name)
 
     @property
     def session(self) -> SegmentSession | None:
@@ -70,7 +75,7 @@ class SegmentCommands(Container[Widget]):
     def commit(self) -> None:
         """Write the proposal into the objects layer and clear the prompts of the slice."""
         if self._session is not None:
-            self._session.commit(self._controls.overlap.value)
+            self._session.commit(CommitSettings(overlap=self._controls.overlap.value))
 
     def undo(self) -> None:
         """Take back the last click, box, choice, clear or commit."""

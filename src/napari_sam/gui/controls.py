@@ -5,27 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from magicgui.widgets import (
-    CheckBox,
-    ComboBox,
-    Container,
-    FileEdit,
-    Label,
-    ProgressBar,
-    PushButton,
-    RadioButtons,
-    Widget,
-)
+from magicgui.widgets import ComboBox, FileEdit, Label, ProgressBar, PushButton, RadioButtons, Widget
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtWidgets import QWidget
 
 from napari_sam.gui.keymap import KEYMAP, key_of
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
-from napari_sam.gui.objects.patches import KEEP, REPLACE
+from napari_sam.gui.objects.plan import KEEP, OVERLAPS
+from napari_sam.gui.panels.section import Section, button_row, group
+from napari_sam.gui.panels.tree import walk
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
+from napari_sam.gui.qt.combo import ElideCurrent
+from napari_sam.gui.qt.scroll import RoomForLines, SideFit
 
 CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
-MINIMUM_WIDTH = 320
 
 
 class Controls:
@@ -63,7 +56,7 @@ class Controls:
         self.commit = _button("commit", "Commit", "Write the proposal into the objects layer with the next free id.")
         self.overlap = ComboBox(
             name="overlap",
-            choices=[KEEP, REPLACE],
+            choices=list(OVERLAPS),
             value=KEEP,
             tooltip="Where a committed object lies already: keep it, or replace its pixels.",
         )
@@ -73,9 +66,6 @@ class Controls:
         self.cancel = _button("cancel", "Cancel", "Stop the computation; the prompts stay.")
         self.progress = ProgressBar(name="progress", min=0, max=0, visible=False, tooltip="The model is working.")
         self.status = Label(name="status", value="", tooltip="What the tool does, and what it found.")
-        self.advanced = CheckBox(
-            name="advanced", text="Advanced", value=False, tooltip="Show checkpoint file, device and precision."
-        )
         self.checkpoint = FileEdit(
             name="checkpoint",
             filter=CHECKPOINT_FILTER,
@@ -94,29 +84,48 @@ class Controls:
         self.keys = Label(name="keys", label="keys", value=_keys_text(), tooltip="Active while this widget is open.")
 
     def layout(self) -> list[Widget]:
-        """Return the controls in the order they are shown, buttons in rows."""
-        return [
-            self.image,
-            self.model,
-            self.prompt,
-            _row("tool", self.use_points, self.use_boxes),
-            _row("mask", self.next_candidate, self.commit),
-            self.overlap,
-            _row("edit", self.undo, self.redo, self.clear),
-            self.status,
-            _row("busy", self.progress, self.cancel),
-            self.advanced,
-            *self.advanced_controls(),
-        ]
+        """Return what the widget shows: what scrolls, and below it what is always in sight.
 
-    def prepare_native(self) -> None:
-        """Set what magicgui has no words for: text that wraps, and room for it so that nothing jumps."""
-        for label in (self.status.native, self.keys.native):
-            label.setWordWrap(True)
-            label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.status.native.setMinimumHeight(3 * self.status.native.fontMetrics().lineSpacing() + 4)
-        self.status.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        What every object needs comes first; the rest is folded away under headings.
+        """
+        body = group(
+            "body",
+            "The controls of the tool.",
+            group("main", "What is segmented, and by which model.", self.image, self.model, self.prompt),
+            button_row("tools", "What to draw as a prompt.", self.use_points, self.use_boxes),
+            button_row("candidates", "Which of several masks is meant.", self.next_candidate),
+            button_row("commits", "Keep the mask.", self.commit),
+            button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
+            Section("objects", "Objects", "What happens to objects that are there already.", self.overlap),
+            Section(
+                "advanced",
+                "Advanced",
+                "Own weights, and where and how to compute.",
+                self.checkpoint,
+                self.device,
+                self.precision,
+            ),
+            Section("shortcuts", "Keys", "The keys and what they do.", self.keys, labels=False),
+            labels=False,
+        )
+        busy = button_row("busy", "Whether the model is working.", self.progress, self.cancel)
+        return [body, group("footer", "What goes on.", self.status, busy, labels=False)]
+
+    def prepare_native(self, native: QWidget, layout: list[Widget]) -> None:
+        """Set what magicgui has no words for: what scrolls, text that wraps, long names cut short."""
+        body = layout[0]
+        box: Any = native.layout()
+        box.removeWidget(body.native)
+        box.insertWidget(0, SideFit(body.native), 1)
+        body.native.layout().addStretch(1)
+        RoomForLines(self.status.native, 3)
+        RoomForLines(self.keys.native, 1)
+        self.status.native.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.prompt.native.setStyleSheet("QGroupBox { border: 0px; margin: 0px; padding: 0px; }")
+        for combo in (widget for widget in walk(layout) if isinstance(widget, ComboBox)):
+            ElideCurrent(combo.native)
 
     def show_status(self, text: str) -> None:
         """Tell the user what goes on."""
@@ -126,10 +135,6 @@ class Controls:
         """Show whether the model is working, and offer to cancel."""
         self.progress.visible = busy
         self.cancel.enabled = busy
-
-    def advanced_controls(self) -> tuple[Widget, ...]:
-        """Return the controls that are shown on demand only."""
-        return self.checkpoint, self.device, self.precision, self.keys
 
     def model_controls(self) -> tuple[ComboBox | FileEdit, ...]:
         """Return the controls that say which model computes, and how."""
@@ -143,12 +148,6 @@ class Controls:
 
 def _button(name: str, text: str, tooltip: str) -> PushButton:
     return PushButton(name=name, text=f"{text} ({key_of(name)})", tooltip=f"{tooltip} Key {key_of(name)}.")
-
-
-def _row(name: str, *widgets: Widget) -> Container[Widget]:
-    row = Container(name=f"{name}_row", label=name, widgets=widgets, layout="horizontal", labels=False)
-    row.margins = (0, 0, 0, 0)
-    return row
 
 
 def _keys_text() -> str:

@@ -12,7 +12,7 @@ from napari_sam.errors import NapariSamError
 from napari_sam.gui.commands import SegmentCommands
 from napari_sam.gui.compute.background import Background
 from napari_sam.gui.compute.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
-from napari_sam.gui.controls import MINIMUM_WIDTH, Controls
+from napari_sam.gui.controls import Controls
 from napari_sam.gui.keymap import KeyBinder
 from napari_sam.gui.layers import leave_layers
 from napari_sam.gui.qt.lifecycle import Lifecycle
@@ -49,7 +49,7 @@ class SegmentWidget(SegmentCommands):
         self._controls = Controls(self._images.choices)
         self._session = None
         self._is_open = False
-        super().__init__(widgets=self._controls.layout(), labels=True, name="Segment")
+        super().__init__(widgets=self._controls.layout(), labels=False, name="Segment")
         self._keys = KeyBinder(self._viewer, self)
         self._prepare_native()
         self._open()
@@ -62,17 +62,13 @@ class SegmentWidget(SegmentCommands):
     # -- opening and closing -----------------------------------------------------------------------------------------
 
     def _prepare_native(self) -> None:
-        self.native.setMinimumWidth(MINIMUM_WIDTH)
-        self._controls.prepare_native()
-        for control in self._controls.advanced_controls():
-            control.visible = False
+        self._controls.prepare_native(self.native, list(self))
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
         self._images.chosen.connect(self._on_image_chosen)
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
         self._controls.prompt.changed.connect(self._on_prompt_chosen)
-        self._controls.advanced.changed.connect(self._on_advanced)
         self._lifecycle = Lifecycle(self.native)
         self._lifecycle.docked.connect(self._open)
         self._lifecycle.undocked.connect(self._shut)
@@ -195,10 +191,6 @@ class SegmentWidget(SegmentCommands):
     def _show_polarity(self) -> None:
         if self._session is not None:
             self._controls.prompt.value = self._session.tools.polarity.label
-
-    def _on_advanced(self, shown: bool) -> None:
-        for control in self._controls.advanced_controls():
-            control.visible = shown
 
     def _update_buttons(self) -> None:
         history = None if self._session is None else self._session.history
