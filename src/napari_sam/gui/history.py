@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from psygnal import Signal
+
 from napari_sam.gui.objects.patches import LabelPatch
+from napari_sam.gui.objects.records import RecordChange
 from napari_sam.gui.prompting.prompts import PromptState
+
+PUSH, UNDO, REDO = "push", "undo", "redo"
+MAX_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One step that can be taken back: prompts before and after, and the committed pixels if there were any."""
+    """One step that can be taken back.
+
+    Attributes
+    ----------
+    label : str
+        What was done, such as "commit object 3", for "Undo: commit object 3".
+    before, after : PromptState
+        The prompts before and after.
+    patch : LabelPatch or None
+        Pixels of the objects layer that were written.
+    records : RecordChange or None
+        What became known of objects, or no longer holds.
+    """
 
     label: str
     before: PromptState
     after: PromptState
     patch: LabelPatch | None = None
+    records: RecordChange | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory this step keeps alive; the state before is the one after the step before."""
+        after = self.after
+        size = int(after.points.nbytes) + sum(int(box.nbytes) for box in after.boxes)
+        size += sum(int(mask.mask.nbytes) for mask in after.masks.values())
+        size += 0 if self.patch is None else self.patch.nbytes
+        return size + (0 if self.records is None else self.records.nbytes)
 
 
 class History:
-    """Undo and redo stacks of bounded depth.
+    """Undo and redo stacks, bounded in steps and in memory; the oldest steps are forgotten first, never the last one.
 
     Parameters
     ----------
     limit : int
-        Number of steps that can be undone; older ones are forgotten.
+        Number of steps that can be undone.
+    max_bytes : int
+        Memory that all steps together may take.
+
+    Attributes
+    ----------
+    recorded : Signal(str, Edit)
+        Emitted after a step was done ("push"), taken back ("undo") or done again ("redo").
     """
 
-    def __init__(self, limit: int = 500) -> None:
+    recorded = Signal(str, object)
+
+    def __init__(self, limit: int = 500, max_bytes: int = MAX_BYTES) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._nbytes = 0
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
 
@@ -42,22 +82,46 @@ class History:
         """Whether an undone step can be done again."""
         return bool(self._undone)
 
+    @property
+    def undo_label(self) -> str:
+        """What the next undo takes back, or an empty string."""
+        return self._done[-1].label if self._done else ""
+
+    @property
+    def redo_label(self) -> str:
+        """What the next redo does again, or an empty string."""
+        return self._undone[-1].label if self._undone else ""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all steps."""
+        return self._nbytes
+
     def push(self, edit: Edit) -> None:
         """Record a new step; what was undone before it can no longer be redone."""
-        self._done.append(edit)
-        del self._done[: -self._limit]
+        self._nbytes += edit.nbytes - sum(undone.nbytes for undone in self._undone)
         self._undone.clear()
+        self._done.append(edit)
+        while len(self._done) > 1 and (len(self._done) > self._limit or self._nbytes > self._max_bytes):
+            self._nbytes -= self._done.pop(0).nbytes
+        self.recorded.emit(PUSH, edit)
 
-    def undo(self) -> Edit | None:
-        """Return the step to take back, or None."""
-        if not self._done:
-            return None
-        self._undone.append(self._done.pop())
-        return self._undone[-1]
+    def undo(self, apply: Callable[[Edit], object] | None = None) -> Edit | None:
+        """Return the step that was taken back, or None; ``apply`` takes it back, before it is announced."""
+        return self._move(self._done, self._undone, apply, UNDO)
 
-    def redo(self) -> Edit | None:
-        """Return the step to do again, or None."""
-        if not self._undone:
+    def redo(self, apply: Callable[[Edit], object] | None = None) -> Edit | None:
+        """Return the step that was done again, or None; ``apply`` does it again, before it is announced."""
+        return self._move(self._undone, self._done, apply, REDO)
+
+    def _move(
+        self, source: list[Edit], target: list[Edit], apply: Callable[[Edit], object] | None, what: str
+    ) -> Edit | None:
+        if not source:
             return None
-        self._done.append(self._undone.pop())
-        return self._done[-1]
+        edit = source.pop()
+        target.append(edit)
+        if apply is not None:
+            apply(edit)
+        self.recorded.emit(what, edit)
+        return edit

@@ -5,7 +5,7 @@ The session never computes: it hands jobs to ``submit`` and gets answers through
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from napari_sam.gui.compute.candidates import Candidates, compose, describe
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.history import Edit, History
 from napari_sam.gui.layers import write_proposal
-from napari_sam.gui.objects.committer import Committer
-from napari_sam.gui.objects.patches import KEEP
+from napari_sam.gui.objects.editor import ObjectEditor, Scene
+from napari_sam.gui.objects.plan import INSTANCE, CommitSettings
 from napari_sam.gui.prompting.prompt_tools import PromptTools
 from napari_sam.gui.prompting.prompts import PromptState, prompts_on
 from napari_sam.gui.qt.connections import Connections
@@ -65,18 +65,20 @@ class SegmentSession:
         self._prepared: Hashable = None
         self._failed: Hashable = None
         self._plane: Plane | None = None
-        self._committer = Committer()
         self._connections = Connections()
         self.history = History()
         self.tools = PromptTools(viewer, image)
         self.view = ImageView(viewer, image)
+        self.editor = ObjectEditor(lambda: self.tools.layers, self._perform)
+        self._cursor = viewer.cursor
         self._state = self.tools.read()
         self._connect()
 
     def _connect(self) -> None:
         self._connections.add(self.tools.edited, self._on_edited)
         self._connections.add(self.tools.notice, self.notice.emit)
-        self._connections.add(self.tools.objects_painted, self._committer.on_painted)
+        self._connections.add(self.tools.objects_painted, self.editor.on_painted)
+        self._connections.add(self.editor.notice, self.notice.emit)
         self._connections.add(self.tools.renewed, self._on_renewed)
         self._connections.add(self.view.plane_changed, self.refresh)
         self._connections.add(self.view.content_changed, self.refresh)
@@ -177,7 +179,7 @@ class SegmentSession:
         self._record("choose a candidate", self._state.with_choice(plane, choice))
         self._show(plane)
 
-    def commit(self, overlap: str = KEEP) -> None:
+    def commit(self, settings: CommitSettings | None = None) -> None:
         """Write the proposal of the shown plane into the objects layer and clear that plane's prompts."""
         plane = self._look()
         if plane is None:
@@ -186,16 +188,19 @@ class SegmentSession:
             self.refresh()
             self.message.emit("The mask of the last prompt is still being computed: commit again in a moment.")
             return
-        try:
-            patch = self._committer.commit(self.tools.layers, plane, overlap)
-        except PromptError as error:
-            self.message.emit(str(error))
-            return
-        edit = Edit("commit", self._state, self._state.without(plane), patch)
-        self.history.push(edit)
-        self._restore(edit.after)
-        text = f"object {patch.ids[0]}" if len(patch.ids) == 1 else f"objects {patch.ids[0]} to {patch.ids[-1]}"
-        self.message.emit(f"Committed {text}.")
+        self._tell(self.editor.commit, settings or CommitSettings())
+
+    def edit_object(self, object_id: int | None = None, mode: str = INSTANCE) -> None:
+        """Open a committed object of the shown plane again; None is the one under the cursor, else the selected one."""
+        self._tell(self.editor.edit_object, object_id, mode=mode)
+
+    def delete_object(self, object_id: int | None = None, mode: str = INSTANCE) -> None:
+        """Remove a committed object; None is the one under the cursor, else the selected one."""
+        self._tell(self.editor.delete_object, object_id, mode=mode)
+
+    def merge_objects(self, ids: Sequence[int] | None = None, mode: str = INSTANCE) -> None:
+        """Let objects join the first one; None: the one under the cursor joins the selected one."""
+        self._tell(self.editor.merge_objects, ids, mode=mode)
 
     def clear(self) -> None:
         """Remove the prompts of the shown plane."""
@@ -208,24 +213,46 @@ class SegmentSession:
             self._restore(state)
 
     def undo(self) -> None:
-        """Take back the last click, box, choice, clear or commit."""
-        edit = self.history.undo()
+        """Take back the last click, box, choice, clear, commit, edit, deletion or merge."""
+        edit = self.history.undo(self._revert)
         if edit is None:
             self.message.emit("Nothing to undo.")
-            return
-        if edit.patch is not None:
-            self._committer.revert(self.tools.layers.objects, edit.patch)
-        self._restore(edit.before)
 
     def redo(self) -> None:
         """Do again what was undone last."""
-        edit = self.history.redo()
+        edit = self.history.redo(self._apply)
         if edit is None:
             self.message.emit("Nothing to redo.")
-            return
-        if edit.patch is not None:
-            self._committer.apply(self.tools.layers.objects, edit.patch)
+
+    def _perform(self, edit: Edit) -> None:
+        self._apply(edit, lambda: self.history.push(edit))
+
+    def _apply(self, edit: Edit, record: Callable[[], object] = lambda: None) -> None:
+        missed = self.editor.apply(edit)
+        record()
         self._restore(edit.after)
+        self._tell_missed(missed)
+
+    def _revert(self, edit: Edit) -> None:
+        missed = self.editor.revert(edit)
+        self._restore(edit.before)
+        self._tell_missed(missed)
+
+    def _tell_missed(self, pixels: int) -> None:
+        if pixels:
+            self.message.emit(f"{pixels} pixels were painted over by hand since then and stay as they are.")
+
+    def _tell(self, command: Callable[..., str], argument: Any, mode: str = INSTANCE) -> None:
+        """Run a command of the object editor on what is shown, and tell the user what it did or why it cannot."""
+        plane = self._look()
+        if plane is None:
+            return
+        model = self._model()
+        scene = Scene(self._state, plane, tuple(self._cursor.position), mode, self._answers.objects(plane), model.title)
+        try:
+            self.message.emit(command(scene, argument))
+        except PromptError as error:
+            self.message.emit(str(error))
 
     def _on_edited(self, label: str) -> None:
         state = self.tools.read(self._state)
