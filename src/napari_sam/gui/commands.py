@@ -72,6 +72,16 @@ class SegmentCommands(Container[Widget]):
         if self._session is not None:
             self._session.next_candidate()
 
+    def previous_candidate(self) -> None:
+        """Show the candidate mask before; before the first comes the last."""
+        if self._session is not None:
+            self._session.next_candidate(-1)
+
+    def pick_candidate(self, index: int) -> None:
+        """Show one of the candidate masks, counted from 0."""
+        if self._session is not None:
+            self._session.pick_candidate(index)
+
     def commit(self) -> None:
         """Write the proposal into the objects layer and clear the prompts of the slice."""
         if self._session is not None:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_sam.gui.keymap import KEYMAP, key_of
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
 from napari_sam.gui.objects.plan import KEEP, OVERLAPS
+from napari_sam.gui.panels.candidate_picker import CandidatePicker
 from napari_sam.gui.panels.section import Section, button_row, group
 from napari_sam.gui.panels.tree import walk
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
@@ -53,6 +54,7 @@ class Controls:
         self.next_candidate = _button(
             "next_candidate", "Next candidate", "A click may mean a part or the whole: show the next of three masks."
         )
+        self.candidates = CandidatePicker()
         self.commit = _button("commit", "Commit", "Write the proposal into the objects layer with the next free id.")
         self.overlap = ComboBox(
             name="overlap",
@@ -93,7 +95,8 @@ class Controls:
             "The controls of the tool.",
             group("main", "What is segmented, and by which model.", self.image, self.model, self.prompt),
             button_row("tools", "What to draw as a prompt.", self.use_points, self.use_boxes),
-            button_row("candidates", "Which of several masks is meant.", self.next_candidate),
+            self.candidates.row,
+            button_row("candidate_steps", "Which of several masks is meant.", self.next_candidate),
             button_row("commits", "Keep the mask.", self.commit),
             button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
             Section("objects", "Objects", "What happens to objects that are there already.", self.overlap),

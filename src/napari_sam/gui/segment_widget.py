@@ -65,6 +65,7 @@ class SegmentWidget(SegmentCommands):
         self._controls.prepare_native(self.native, list(self))
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
+        self._controls.candidates.picked.connect(self.pick_candidate)
         self._images.chosen.connect(self._on_image_chosen)
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
@@ -196,3 +197,8 @@ class SegmentWidget(SegmentCommands):
         history = None if self._session is None else self._session.history
         self._controls.undo.enabled = history is not None and history.can_undo
         self._controls.redo.enabled = history is not None and history.can_redo
+        views = None if self._session is None else self._session.candidate_views()
+        if views is None:
+            self._controls.candidates.clear()
+        else:
+            self._controls.candidates.show(*views)

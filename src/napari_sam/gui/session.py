@@ -6,6 +6,7 @@ The session never computes: it hands jobs to ``submit`` and gets answers through
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from psygnal import Signal
 
 from napari_sam.errors import ImageError, PromptError
 from napari_sam.gui.compute.answers import Answers
-from napari_sam.gui.compute.candidates import Candidates, compose, describe
+from napari_sam.gui.compute.candidates import Candidates, describe
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
+from napari_sam.gui.compute.thumbnails import CandidateView, pictures
 from napari_sam.gui.history import Edit, History
 from napari_sam.gui.layers import write_proposal
 from napari_sam.gui.objects.editor import ObjectEditor, Scene
@@ -117,6 +119,7 @@ class SegmentSession:
         job = self._job(plane)
         if not job.prompts:
             self._show_nothing(plane)
+            self.changed.emit()
             if job.key in (self._prepared, self._failed):
                 self.message.emit(prompts_on(self._state, plane).note or READY)
                 return
@@ -165,17 +168,37 @@ class SegmentSession:
         self._answers.add(job, answer)
         self._show(job.plane)
 
-    def next_candidate(self) -> None:
-        """Show the next of the candidate masks; after the last comes the first."""
+    def next_candidate(self, step: int = 1) -> None:
+        """Show the next of the candidate masks, or with -1 the one before; after the last comes the first."""
         plane = self._look()
         objects = None if plane is None else self._candidates(plane)
-        if plane is None or objects is None:
-            self.message.emit("There is no mask to choose another candidate for yet.")
-            return
-        if len(objects) > 1:
-            self.message.emit("Several boxes give one mask each: candidates are there for one object at a time.")
-            return
-        choice = (objects[0].shown(self._state.choices.get(plane)) + 1) % len(objects[0])
+        if plane is not None and objects is not None and len(objects[0]) > 1:
+            shown = objects[0].shown(self._state.choices.get(plane))
+            self._choose(plane, (shown + step) % len(objects[0]))
+        else:
+            self.message.emit(_nothing_to_choose(objects))
+
+    def pick_candidate(self, index: int) -> None:
+        """Show one of the candidate masks, counted from 0."""
+        plane = self._look()
+        objects = None if plane is None else self._candidates(plane)
+        if plane is not None and objects is not None and 0 <= index < len(objects[0]) > 1:
+            if index != objects[0].shown(self._state.choices.get(plane)):
+                self._choose(plane, index)
+        else:
+            self.message.emit(_nothing_to_choose(objects))
+
+    def candidate_views(self) -> tuple[list[CandidateView], int] | None:
+        """Return the candidates on the shown plane as pictures, and which one is shown; None without a choice."""
+        objects = None if self._plane is None else self._answers.objects(self._plane)
+        if self._plane is None or objects is None or len(objects[0]) < 2:
+            return None
+        scores = objects[0].prediction.scores
+        small = pictures(self._answers.pieces(self._plane))
+        views = [CandidateView(float(score), picture) for score, picture in zip(scores, small, strict=True)]
+        return views, objects[0].shown(self._state.choices.get(self._plane))
+
+    def _choose(self, plane: Plane, choice: int) -> None:
         self._record("choose a candidate", self._state.with_choice(plane, choice))
         self._show(plane)
 
@@ -298,7 +321,14 @@ class SegmentSession:
             prompts=prompts_on(self._state, plane).objects,
             choice=self._state.choices.get(plane),
             fingerprint=self._state.fingerprint(plane),
+            view_yx=self.view.visible(plane),
         )
+
+    def neighbours(self) -> list[SegmentJob]:
+        """Return jobs that prepare the planes next to the shown one, the likeliest to be shown next first."""
+        if self._plane is None or self._prepared != self._job(self._plane).key:
+            return []
+        return [replace(self._job(plane), prompts=()) for plane in self.view.neighbours(self._plane)]
 
     def _is_up_to_date(self, plane: Plane) -> bool:
         job = self._job(plane)
@@ -312,7 +342,7 @@ class SegmentSession:
         if objects is None:
             return
         choice = self._state.choices.get(plane)
-        write_proposal(self.tools.layers.proposal, plane, compose(objects, choice))
+        write_proposal(self.tools.layers.proposal, plane, self._answers.pieces(plane)[objects[0].shown(choice)])
         if plane == self._plane:
             note = prompts_on(self._state, plane).note
             self.message.emit(" ".join(filter(None, [describe(objects, choice), note])))
@@ -326,3 +356,11 @@ class SegmentSession:
     def _clear_proposal(self, plane: Plane) -> None:
         self._answers.drop(plane)
         write_proposal(self.tools.layers.proposal, plane, 0)
+
+
+def _nothing_to_choose(objects: tuple[Candidates, ...] | None) -> str:
+    if objects is None:
+        return "There is no mask to choose another candidate for yet."
+    if len(objects) > 1:
+        return "Several objects get one mask each: candidates are there for one object at a time."
+    return "There is nothing to choose from: this is the object as it was committed."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from napari_sam.gui.compute.candidates import Candidates
+from napari_sam.gui.compute.candidates import Candidates, Piece
 from napari_sam.gui.compute.engine import Answer, SegmentJob
 from napari_sam.gui.view.planes import Plane
 
@@ -17,6 +17,7 @@ class PlaneAnswer:
     key: Hashable
     fingerprint: Hashable
     objects: tuple[Candidates, ...] | None
+    pieces: tuple[Piece, ...] = ()
 
 
 class Answers:
@@ -32,8 +33,8 @@ class Answers:
     def add(self, job: SegmentJob, answer: Answer) -> None:
         """Keep the answer to a job."""
         for known in self._answers.values():
-            known.objects = None
-        self._answers[job.plane] = PlaneAnswer(job.key, job.fingerprint, answer.objects)
+            known.objects, known.pieces = None, ()
+        self._answers[job.plane] = PlaneAnswer(job.key, job.fingerprint, answer.objects, answer.pieces)
 
     def holds(self, job: SegmentJob) -> bool:
         """Return whether the masks that answer exactly this job are there."""
@@ -48,6 +49,11 @@ class Answers:
         """Return the candidates shown on a plane, or None."""
         answer = self._answers.get(plane)
         return None if answer is None else answer.objects
+
+    def pieces(self, plane: Plane) -> tuple[Piece, ...]:
+        """Return the proposal on a plane for every choice of a candidate; empty where there is none."""
+        answer = self._answers.get(plane)
+        return () if answer is None else answer.pieces
 
     def drop(self, plane: Plane) -> None:
         """Forget the answer on a plane."""

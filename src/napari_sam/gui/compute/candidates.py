@@ -22,11 +22,16 @@ from napari_sam.types import Prediction, Prompts
 class PredictorLike(Protocol):
     """What the widget needs of :class:`napari_sam.predict.predictor.Predictor`."""
 
+    @property
+    def image_size(self) -> int:
+        """Side of the model's square, in pixels."""
+
     def encode(
         self,
         image: NDArray[Any],
         *,
         limits: tuple[float, float] | None = None,
+        progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Any:
         """Return the embedding of an image, (H, W) or (H, W, C)."""
@@ -99,6 +104,8 @@ def ask(
     objects: Sequence[ObjectPrompts],
     choice: int | None,
     cancelled: Callable[[], bool],
+    *,
+    several: bool = False,
 ) -> tuple[Candidates, ...]:
     """Return the candidates of every object, in pixels of the window that was encoded.
 
@@ -117,11 +124,13 @@ def ask(
         Candidate the user chose.
     cancelled : callable
         Asked between decodings; True stops.
+    several : bool
+        Whether there are more objects, in other windows: a single one here gets one mask, too.
     """
     asked = [_with_mask(one, embedding) for one in objects]
-    if len(objects) != 1:
-        several = [prompts for one, prompts in zip(objects, asked, strict=True) if not one.is_fixed]
-        answers = iter(predictor.predict_many(embedding, several, multimask=False, cancelled=cancelled))
+    if several or len(objects) != 1:
+        unknown = [prompts for one, prompts in zip(objects, asked, strict=True) if not one.is_fixed]
+        answers = iter(predictor.predict_many(embedding, unknown, multimask=False, cancelled=cancelled))
         many = [_itself(one, embedding) if one.is_fixed else next(answers) for one in objects]
         return tuple(Candidates(prediction, prediction.best) for prediction in many)
     prompts = asked[0]
@@ -141,15 +150,24 @@ def compose(objects: Sequence[Candidates], choice: int | None) -> Piece:
     Parameters
     ----------
     objects : sequence of Candidates
-        At least one; all of the same window.
+        At least one, each in a window of its own or all in the same.
     choice : int or None
         Mask the user chose, None for the one to show first.
     """
     masks = [candidates.prediction.masks[candidates.shown(choice)] for candidates in objects]
-    proposal = np.zeros(masks[0].shape, np.uint16)
+    corners = np.array([candidates.top_left for candidates in objects])
+    top, left = (int(at) for at in corners.min(axis=0))
+    bottom, right = (corners + [mask.shape for mask in masks]).max(axis=0)
+    proposal = np.zeros((bottom - top, right - left), np.uint16)
     for index in sorted(range(len(masks)), key=lambda index: -int(masks[index].sum())):
-        proposal[masks[index]] = index + 1
-    return _cropped(proposal, objects[0].top_left)
+        (row, column), (height, width) = corners[index] - (top, left), masks[index].shape
+        proposal[row : row + height, column : column + width][masks[index]] = index + 1
+    return _cropped(proposal, (top, left))
+
+
+def compose_all(objects: Sequence[Candidates]) -> tuple[Piece, ...]:
+    """Return the proposal for every choice; one where there is nothing to choose from, none without objects."""
+    return tuple(compose(objects, choice) for choice in range(len(objects[0]))) if objects else ()
 
 
 def describe(objects: Sequence[Candidates], choice: int | None) -> str:
