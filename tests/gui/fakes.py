@@ -32,6 +32,8 @@ class FakePredictor:
     Where there is only a mask, its logits are enlarged.
     """
 
+    image_size = 1024
+
     def __init__(self) -> None:
         self.images: list[np.ndarray[Any, Any]] = []
         self.limits: list[tuple[float, float] | None] = []
@@ -43,18 +45,28 @@ class FakePredictor:
         self.fail: Exception | None = None
 
     def encode(
-        self, image: Any, *, limits: Any = None, channels: Any = None, cancelled: Callable[[], bool] | None = None
+        self,
+        image: Any,
+        *,
+        limits: Any = None,
+        channels: Any = None,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Any:
         self.threads.add(threading.current_thread().name)
         if self.fail is not None:
             raise self.fail
         self.images.append(image)
         self.limits.append(limits)
+        if progress is not None:
+            progress(0, 2)
         while not self.gate.is_set():
             if cancelled is not None and cancelled():
                 self.cancellations += 1
                 raise Cancelled("cancelled")
             time.sleep(0.002)
+        if progress is not None:
+            progress(2, 2)
         return np.asarray(image).view(FakeEmbedding)
 
     def predict(self, embedding: Any, prompts: Prompts, multimask: bool = True) -> Prediction:

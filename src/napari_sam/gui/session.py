@@ -71,7 +71,7 @@ class SegmentSession:
         self.history = History()
         self.tools = PromptTools(viewer, image)
         self.view = ImageView(viewer, image)
-        self.editor = ObjectEditor(lambda: self.tools.layers, self._perform)
+        self.editor = ObjectEditor(lambda: self.tools.layers, self.perform)
         self._cursor = viewer.cursor
         self._state = self.tools.read()
         self._connect()
@@ -247,7 +247,8 @@ class SegmentSession:
         if edit is None:
             self.message.emit("Nothing to redo.")
 
-    def _perform(self, edit: Edit) -> None:
+    def perform(self, edit: Edit) -> None:
+        """Do a step that was planned elsewhere: write its pixels, record it, show its prompts."""
         self._apply(edit, lambda: self.history.push(edit))
 
     def _apply(self, edit: Edit, record: Callable[[], object] = lambda: None) -> None:

@@ -44,6 +44,11 @@ class Predictor:
         self.cache = cache
         self._executor = Executor(model, on_message)
 
+    @property
+    def image_size(self) -> int:
+        """Side of the model's square, in pixels."""
+        return self.model.config.img_size
+
     def encode(
         self,
         image: ArrayLike,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.qt.worker import LatestWins, Token
+from napari_sam.gui.qt.worker import Lane, LatestWins, Token
 
 
 @dataclass(frozen=True)
@@ -115,3 +115,54 @@ def test_close_ends_the_thread_and_delivers_nothing(recorder: Recorder):
     until(lambda: not any(thread.name.startswith("test-close") for thread in threading.enumerate()))
     assert recorder.delivered == []
     assert len(recorder.started) == 1
+
+
+class TestLanes:
+    def test_what_was_asked_for_is_served_before_everything_else(self, queue: LatestWins, recorder: Recorder):
+        queue.submit(Task("a", 0))
+        until(lambda: bool(recorder.started))
+        queue.submit(Task("c", 2), Lane.AHEAD)
+        queue.submit(Task("b", 9), Lane.HOVER)
+        queue.submit(Task("b", 1), Lane.HOVER)
+        queue.submit(Task("a", 3))
+        recorder.gate.set()
+        until(lambda: queue.idle)
+        assert [task.number for task in recorder.started] == [0, 3, 1, 2]
+        assert recorder.results() == [None, 3, 1, 2]
+
+    @pytest.mark.parametrize("lane", [Lane.AHEAD, Lane.HOVER])
+    def test_less_urgent_work_is_stopped_at_once(self, queue: LatestWins, recorder: Recorder, lane: Lane):
+        queue.submit(Task("a", 0), lane)
+        until(lambda: bool(recorder.started))
+        assert not queue.busy
+        assert not queue.idle
+        queue.submit(Task("b", 1))
+        assert queue.busy
+        until(lambda: len(recorder.started) == 2)
+        assert isinstance(recorder.delivered[0][1].exception(), Cancelled)
+
+    def test_work_in_advance_that_is_now_asked_for_goes_on(self, queue: LatestWins, recorder: Recorder):
+        queue.submit(Task("a", 0), Lane.AHEAD)
+        until(lambda: bool(recorder.started))
+        queue.submit(Task("a", 1))
+        time.sleep(0.02)
+        assert len(recorder.started) == 1, "the computation both need is not thrown away"
+        recorder.gate.set()
+        until(lambda: queue.idle)
+        assert recorder.results() == [None, 1]
+
+    def test_less_urgent_work_disturbs_nobody(self, queue: LatestWins, recorder: Recorder):
+        queue.submit(Task("a", 0))
+        until(lambda: bool(recorder.started))
+        queue.submit(Task("b", 1), Lane.HOVER)
+        recorder.gate.set()
+        until(lambda: queue.idle)
+        assert recorder.results() == [0, 1]
+
+    def test_a_token_knows_who_comes_next(self):
+        token = Token()
+        assert token.successor is None
+        token.supersede(Task("a", 1))
+        assert token.superseded()
+        assert not token.cancelled()
+        assert token.successor == Task("a", 1)

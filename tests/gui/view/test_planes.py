@@ -9,7 +9,8 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_sam.errors import ImageError
-from napari_sam.gui.view.planes import Plane, plane_reader, shown_plane, spatial_shape
+from napari_sam.gui.view.planes import Plane, shown_plane, spatial_shape
+from napari_sam.gui.view.reading import plane_reader
 
 
 def shown(

@@ -8,9 +8,11 @@ from functools import partial
 from psygnal import Signal
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.compute.engine import Answer, Engine, Factory, SegmentJob
+from napari_sam.gui.compute.engine import AnyAnswer, AnyJob, Engine, Factory
+from napari_sam.gui.compute.hover import HoverJob
+from napari_sam.gui.compute.jobs import PrefetchJob, SegmentJob
 from napari_sam.gui.qt.mainthread import MainThread
-from napari_sam.gui.qt.worker import LatestWins
+from napari_sam.gui.qt.worker import Lane, LatestWins
 
 
 class Background:
@@ -26,8 +28,15 @@ class Background:
     answered : Signal(SegmentJob, Answer)
     failed : Signal(SegmentJob, BaseException)
     cancelled : Signal(SegmentJob)
+    hovered : Signal(HoverJob, HoverAnswer)
+    prefetched : Signal(PrefetchJob)
+        A neighbour is encoded.
+    given_up : Signal(HoverJob or PrefetchJob, BaseException)
+        Work nobody waits for failed, or was cancelled in favour of something else.
     progressed : Signal(str)
         What is being done now.
+    advanced : Signal(int, int)
+        How much of the encoding is done, and of how much.
     warned : Signal(str)
         What went other than asked for.
     """
@@ -35,27 +44,44 @@ class Background:
     answered = Signal(object, object)
     failed = Signal(object, object)
     cancelled = Signal(object)
+    hovered = Signal(object, object)
+    prefetched = Signal(object)
+    given_up = Signal(object, object)
     progressed = Signal(str)
+    advanced = Signal(int, int)
     warned = Signal(str)
 
     def __init__(self, factory: Factory) -> None:
         self._mainthread = MainThread()
-        engine = Engine(factory, self._progress, self._warn)
-        self._worker: LatestWins[SegmentJob, Answer] = LatestWins(engine.run, self._deliver)
+        engine = Engine(factory, self._progress, self._warn, fraction=self._advance)
+        self._worker: LatestWins[AnyJob, AnyAnswer] = LatestWins(engine.run, self._deliver)
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs or waits."""
+        """Whether a job that was asked for runs or waits."""
         return self._worker.busy
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing at all runs or waits, the preview and work in advance included."""
+        return self._worker.idle
+
+    @property
     def pending(self) -> bool:
-        """Whether a job runs or waits, or a report is on its way."""
+        """Whether a job that was asked for runs or waits, or a report is on its way."""
         return self._worker.busy or self._mainthread.pending
 
     def submit(self, job: SegmentJob) -> None:
         """Work on this job as soon as possible, and on no older one."""
         self._worker.submit(job)
+
+    def hover(self, job: HoverJob) -> None:
+        """Preview the mask under the mouse, once nothing is left that was asked for."""
+        self._worker.submit(job, Lane.HOVER)
+
+    def prefetch(self, job: PrefetchJob) -> None:
+        """Encode a plane in advance, as long as there is nothing else to do."""
+        self._worker.submit(job, Lane.AHEAD)
 
     def cancel(self) -> None:
         """Drop all work."""
@@ -69,17 +95,26 @@ class Background:
     def _progress(self, text: str) -> None:
         self._mainthread.call(partial(self.progressed.emit, text))
 
+    def _advance(self, done: int, total: int) -> None:
+        self._mainthread.call(partial(self.advanced.emit, done, total))
+
     def _warn(self, text: str) -> None:
         self._mainthread.call(partial(self.warned.emit, text))
 
-    def _deliver(self, job: SegmentJob, future: Future[Answer]) -> None:
+    def _deliver(self, job: AnyJob, future: Future[AnyAnswer]) -> None:
         self._mainthread.call(partial(self._report, job, future))
 
-    def _report(self, job: SegmentJob, future: Future[Answer]) -> None:
+    def _report(self, job: AnyJob, future: Future[AnyAnswer]) -> None:
         error = future.exception()
-        if error is None:
-            self.answered.emit(job, future.result())
+        if error is not None and not isinstance(job, SegmentJob):
+            self.given_up.emit(job, error)
         elif isinstance(error, Cancelled):
             self.cancelled.emit(job)
-        else:
+        elif error is not None:
             self.failed.emit(job, error)
+        elif isinstance(job, HoverJob):
+            self.hovered.emit(job, future.result())
+        elif isinstance(job, PrefetchJob):
+            self.prefetched.emit(job)
+        else:
+            self.answered.emit(job, future.result())

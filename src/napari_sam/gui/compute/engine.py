@@ -2,87 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from collections.abc import Callable
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.compute.candidates import Candidates, PredictorLike, ask
-from napari_sam.gui.prompting.prompts import ObjectPrompts
+from napari_sam.gui.compute.candidates import PredictorLike, ask, compose_all
+from napari_sam.gui.compute.embeddings import Embeddings, Fraction, memory_for_embeddings
+from napari_sam.gui.compute.hover import NOTHING, HoverAnswer, HoverJob, preview
+from napari_sam.gui.compute.jobs import Answer, ModelChoice, PrefetchJob, Report, SegmentJob
+from napari_sam.gui.compute.windows import WindowSearch, first_windows, hover_windows, plan_of, view_window
 from napari_sam.gui.qt.worker import Token
-from napari_sam.gui.view.planes import Plane
 
-if TYPE_CHECKING:
-    from napari_sam.predict.cache import EmbeddingCache
+__all__ = ["Answer", "Engine", "Factory", "ModelChoice", "PrefetchJob", "SegmentJob", "load_predictor"]
 
-RAM_FOR_EMBEDDINGS = 2**30
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model the user wants, and how it should compute."""
-
-    name: str = "sam_lite"
-    checkpoint: Path | None = None
-    device: str = "auto"
-    precision: str = "auto"
-
-    @property
-    def title(self) -> str:
-        """Name for the status line."""
-        return self.name if self.checkpoint is None else self.checkpoint.name
-
-
-@dataclass(frozen=True, eq=False)
-class SegmentJob:
-    """One request: the prompts of one plane. Without prompts it only prepares the plane.
-
-    Attributes
-    ----------
-    model : ModelChoice
-    image : hashable
-        Changes whenever the content of the image does.
-    plane : Plane
-    limits : tuple of float or None
-        Values shown as black and white; None for RGB and for 8-bit images at their full range.
-    read : callable
-        Reads the plane, and nothing else of the image.
-    prompts : tuple of ObjectPrompts
-        One per object, in pixels of the plane.
-    choice : int or None
-        Candidate the user chose.
-    fingerprint : hashable
-        Of the prompts, to tell whether the answer is still the wanted one.
-    """
-
-    model: ModelChoice
-    image: Hashable
-    plane: Plane
-    limits: tuple[float, float] | None
-    read: Callable[[], NDArray[Any]] = field(repr=False)
-    prompts: tuple[ObjectPrompts, ...] = ()
-    choice: int | None = None
-    fingerprint: Hashable = ()
-
-    @property
-    def key(self) -> Hashable:
-        """What the embedding depends on."""
-        return self.model, self.image, self.plane, self.limits
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """The answer to one job, one entry per object, and what to tell the user about the image as the model saw it."""
-
-    objects: tuple[Candidates, ...]
-    notes: tuple[str, ...] = ()
-
-
-Report = Callable[[str], None]
 Factory = Callable[[ModelChoice, Report], PredictorLike]
+AnyJob = SegmentJob | HoverJob | PrefetchJob
+AnyAnswer = Answer | HoverAnswer
 
 
 class Engine:
@@ -96,19 +30,28 @@ class Engine:
         Told what is being done, in the background thread.
     warn : callable
         Told what went other than asked for (memory ran out, a precision is not used), in the background thread.
-    max_bytes : int
+    max_bytes : int, optional
         Memory for embeddings.
+    fraction : callable
+        Told (done, total) while the model encodes, in the background thread.
     """
 
-    def __init__(self, factory: Factory, report: Report, warn: Report, max_bytes: int = RAM_FOR_EMBEDDINGS) -> None:
+    def __init__(
+        self,
+        factory: Factory,
+        report: Report,
+        warn: Report,
+        max_bytes: int | None = None,
+        fraction: Fraction = lambda done, total: None,
+    ) -> None:
         self._factory = factory
         self._report = report
         self._warn = warn
-        self._max_bytes = max_bytes
-        self._embeddings: EmbeddingCache | None = None
+        budget = memory_for_embeddings() if max_bytes is None else max_bytes
+        self._embeddings = Embeddings(budget, report, fraction)
         self._loaded: tuple[ModelChoice, PredictorLike] | None = None
 
-    def run(self, job: SegmentJob, token: Token) -> Answer:
+    def run(self, job: AnyJob, token: Token) -> AnyAnswer:
         """Answer one job.
 
         Raises
@@ -118,36 +61,64 @@ class Engine:
         NapariSamError
             If the model, the image or the prompts cannot be used.
         """
+        if isinstance(job, HoverJob):
+            return self._hover(job, token)
+        if isinstance(job, PrefetchJob):
+            return self._prefetch(job, token)
         predictor = self._predictor(job.model)
         _stop_if(token.cancelled)
-        embedding = self._embedding(predictor, job, token)
+        if not plan_of(job, predictor).is_whole:
+            return self._segment_in_windows(predictor, job, token)
+        embedding = self._embeddings.get(predictor, job, None, token.cancelled).embedding
         _stop_if(token.superseded)
         objects = ask(predictor, embedding, job.prompts, job.choice, token.superseded) if job.prompts else ()
         _stop_if(token.superseded)
-        return Answer(objects, tuple(getattr(embedding, "notes", ())))
+        return Answer(objects, tuple(getattr(embedding, "notes", ())), compose_all(objects))
+
+    def _segment_in_windows(self, predictor: PredictorLike, job: SegmentJob, token: Token) -> Answer:
+        def unwanted(window: object) -> bool:
+            successor = token.successor
+            if successor is None or token.cancelled():
+                return token.cancelled()
+            # A click into the same window waits for its embedding; any other need not.
+            return not isinstance(successor, SegmentJob) or window not in first_windows(successor, predictor)
+
+        search = WindowSearch(predictor, job, self._embeddings, unwanted, token.superseded, self._report)
+        if not job.prompts:
+            window = view_window(job, plan_of(job, predictor))
+            return Answer((), search.prepare(window) if window is not None else ())
+        objects = tuple(search.find(one) for one in job.prompts)
+        _stop_if(token.superseded)
+        return Answer(objects, search.notes, compose_all(objects))
+
+    def _hover(self, job: HoverJob, token: Token) -> HoverAnswer:
+        if self._loaded is None or self._loaded[0] != job.base.model:
+            return NOTHING
+        predictor = self._loaded[1]
+        for window in hover_windows(job.base, job.point_yx, predictor):
+            placed = self._embeddings.known(job.base, window)
+            if placed is not None:
+                top_left = (placed.window.top, placed.window.left)
+                return preview(predictor, placed.embedding, job.point_yx, top_left, token.superseded)
+        return NOTHING
+
+    def _prefetch(self, job: PrefetchJob, token: Token) -> Answer:
+        loaded = self._loaded
+        if loaded is None or loaded[0] != job.base.model or not self._embeddings.allow_prefetch:
+            return Answer(())
+        # Which window of a large neighbour will be needed nobody knows.
+        if plan_of(job.base, loaded[1]).is_whole:
+            self._embeddings.get(loaded[1], job.base, None, token.cancelled, quiet=True)
+        return Answer(())
 
     def _predictor(self, choice: ModelChoice) -> PredictorLike:
         if self._loaded is None or self._loaded[0] != choice:
             self._report(f"Loading {choice.title} ...")
             # Dropped first: two large models at once may not fit.
             self._loaded = None
-            self._embeddings = None
+            self._embeddings.clear()
             self._loaded = (choice, self._factory(choice, self._warn))
         return self._loaded[1]
-
-    def _embedding(self, predictor: PredictorLike, job: SegmentJob, token: Token) -> Any:
-        if self._embeddings is None:
-            self._embeddings = _new_cache(self._max_bytes)
-        key = repr(job.key)
-        known = self._embeddings.get(key)
-        if known is not None:
-            return known
-        self._report("Reading the image ...")
-        pixels = job.read()
-        _stop_if(token.cancelled)
-        self._report("Encoding the image ...")
-        embedding = predictor.encode(pixels, limits=job.limits, cancelled=token.cancelled)
-        return self._embeddings.put(key, embedding)
 
 
 def load_predictor(choice: ModelChoice, on_message: Report) -> PredictorLike:
@@ -158,12 +129,6 @@ def load_predictor(choice: ModelChoice, on_message: Report) -> PredictorLike:
     name = choice.name if choice.checkpoint is None else None
     model = load_model(name, choice.checkpoint, choice.device, choice.precision, on_message=on_message)
     return Predictor(model, on_message=on_message)
-
-
-def _new_cache(max_bytes: int) -> EmbeddingCache:
-    from napari_sam.predict.cache import EmbeddingCache
-
-    return EmbeddingCache(max_bytes)
 
 
 def _stop_if(stopped: Callable[[], bool]) -> None:

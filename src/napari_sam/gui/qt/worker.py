@@ -1,8 +1,9 @@
-"""One background thread that always works on the newest request.
+"""One background thread that always works on the newest request, the most urgent first.
 
-A new job replaces the one that waits. The one that runs goes on where both need the same long computation (the same
-``key``), and is cancelled where they do not. Every result goes through ``deliver``, which is called in the background
-thread and has to pass it on to the Qt thread.
+A new job replaces the one of the same lane that waits. A running one goes on where both need the same long
+computation (the same ``key``), and is cancelled where they do not. Lanes are served in order: what the user has asked
+for, then the preview under the mouse, then work in advance; a job of a lower lane never delays one of a higher.
+Every result goes through ``deliver``, which is called in the background thread and has to pass it on to the Qt thread.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from enum import IntEnum
 from typing import Generic, Protocol, TypeVar
+
+
+class Lane(IntEnum):
+    """How urgent a job is; lower numbers are served first."""
+
+    ASKED = 0
+    HOVER = 1
+    AHEAD = 2
 
 
 class Job(Protocol):
@@ -34,7 +44,12 @@ class Token:
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
-        self._superseded = threading.Event()
+        self._successor: object = None
+
+    @property
+    def successor(self) -> object:
+        """The newer job that waits, or None."""
+        return self._successor
 
     def cancelled(self) -> bool:
         """Whether the result is not wanted any more."""
@@ -42,19 +57,19 @@ class Token:
 
     def superseded(self) -> bool:
         """Whether a newer job waits, or the result is not wanted any more."""
-        return self._superseded.is_set() or self._cancelled.is_set()
+        return self._successor is not None or self._cancelled.is_set()
 
     def cancel(self) -> None:
         """Ask the job to stop."""
         self._cancelled.set()
 
-    def supersede(self) -> None:
+    def supersede(self, successor: object = True) -> None:
         """Say that a newer job waits."""
-        self._superseded.set()
+        self._successor = successor
 
 
 class LatestWins(Generic[J, R]):
-    """A queue of length one in front of one thread.
+    """A queue of length one per lane in front of one thread.
 
     Parameters
     ----------
@@ -73,36 +88,44 @@ class LatestWins(Generic[J, R]):
         self._deliver = deliver
         self._lock = threading.RLock()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._running: tuple[J, Token] | None = None
-        self._waiting: J | None = None
+        self._running: tuple[Lane, J, Token] | None = None
+        self._waiting: dict[Lane, J] = {}
         self._closed = False
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs or waits."""
+        """Whether a job that was asked for runs or waits; the preview and work in advance do not count."""
         with self._lock:
-            return self._running is not None or self._waiting is not None
+            runs = self._running is not None and self._running[0] == Lane.ASKED
+            return runs or Lane.ASKED in self._waiting
 
-    def submit(self, job: J) -> None:
-        """Run ``job`` as soon as possible, instead of the one that waits."""
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all runs or waits."""
+        with self._lock:
+            return self._running is None and not self._waiting
+
+    def submit(self, job: J, lane: Lane = Lane.ASKED) -> None:
+        """Run ``job`` as soon as possible, instead of the one of its lane that waits."""
         with self._lock:
             if self._closed:
                 return
             if self._running is None:
-                self._start(job)
+                self._start(lane, job)
                 return
-            running, token = self._running
-            token.supersede()
-            if running.key != job.key:
-                token.cancel()
-            self._waiting = job
+            running_lane, running, token = self._running
+            self._waiting[lane] = job
+            if lane <= running_lane:
+                token.supersede(job)
+                if running.key != job.key:
+                    token.cancel()
 
     def cancel(self) -> None:
-        """Drop the job that waits and ask the running one to stop."""
+        """Drop the jobs that wait and ask the running one to stop."""
         with self._lock:
-            self._waiting = None
+            self._waiting.clear()
             if self._running is not None:
-                self._running[1].cancel()
+                self._running[2].cancel()
 
     def close(self) -> None:
         """Cancel everything, deliver nothing more and let the thread end; does not block."""
@@ -111,9 +134,9 @@ class LatestWins(Generic[J, R]):
             self.cancel()
         self._executor.shutdown(wait=False)
 
-    def _start(self, job: J) -> None:
+    def _start(self, lane: Lane, job: J) -> None:
         token = Token()
-        self._running = (job, token)
+        self._running = (lane, job, token)
         future = self._executor.submit(self._run, job, token)
         future.add_done_callback(lambda done: self._finished(job, done))
 
@@ -122,7 +145,7 @@ class LatestWins(Generic[J, R]):
             self._running = None
             if self._closed:
                 return
-            waiting, self._waiting = self._waiting, None
-            if waiting is not None:
-                self._start(waiting)
+            if self._waiting:
+                lane = min(self._waiting)
+                self._start(lane, self._waiting.pop(lane))
             self._deliver(job, future)

@@ -6,7 +6,7 @@ displays them: transposing the display needs no new embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +114,7 @@ def shown_plane(dims: Dims, image: Image) -> Plane:
     offset = dims.ndim - len(shape)
     order = [axis - offset for axis in dims.order if axis >= offset]
     rows, columns = sorted(order[-2:])
-    at = np.round(np.asarray(image.world_to_data(_world_point(dims, image)), np.float64))
+    at = np.round(np.asarray(image.world_to_data(world_point(dims, image)), np.float64))
     others = [axis for axis in range(len(shape)) if axis not in (rows, columns)]
     for axis in others:
         if not 0 <= at[axis] < shape[axis]:
@@ -125,23 +125,17 @@ def shown_plane(dims: Dims, image: Image) -> Plane:
     return Plane((rows, columns), tuple(int(at[axis]) for axis in others), (shape[rows], shape[columns]))
 
 
-def _world_point(dims: Dims, image: Image) -> NDArray[np.float64]:
+def world_point(dims: Dims, image: Image) -> NDArray[np.float64]:
     """Return the viewer's position along the image's axes in the image's own units; layers may differ in theirs."""
+    return np.asarray(dims.point, np.float64)[-len(spatial_shape(image)) :] * axis_factors(dims, image)
+
+
+def axis_factors(dims: Dims, image: Image) -> NDArray[np.float64]:
+    """Return, for each axis of the image, how many of its own units one unit of the viewer is."""
     ndim = len(spatial_shape(image))
-    point = np.asarray(dims.point, np.float64)[-ndim:]
     if dims.units is None or len(dims.units) < ndim:
-        return point
+        return np.ones(ndim)
     registry = pint.get_application_registry()
     ours, theirs = image.units, dims.units[-ndim:]
     factors = [registry.get_base_units(a)[0] / registry.get_base_units(b)[0] for a, b in zip(theirs, ours, strict=True)]
-    return point * np.asarray(factors, np.float64)
-
-
-def plane_reader(image: Image, plane: Plane) -> Callable[[], NDArray[Any]]:
-    """Return a function that reads this one plane, to be called in a worker thread; it holds the data, no layer."""
-    data, slicer = full_data(image), plane.slicer
-
-    def read() -> NDArray[Any]:
-        return np.asarray(data[slicer])
-
-    return read
+    return np.asarray(factors, np.float64)
