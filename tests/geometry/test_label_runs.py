@@ -41,7 +41,7 @@ def test_what_was_written_is_what_is_read(case: Any, block_pixels: int, merge_ab
         np.testing.assert_array_equal(whole(sparse), expected)
         assert sparse.ids() == set(np.unique(expected).tolist()) - {0}
         again = SparseLabels(shape)
-        for key in sparse.keys():
+        for key in sparse.written():
             again.set_block(key, LabelRuns.from_json(sparse.runs(key).to_json()))
         np.testing.assert_array_equal(whole(again), expected)
 
@@ -76,7 +76,7 @@ def test_a_difference_makes_a_block_equal_zeros_included():
     sparse.apply(sparse.difference(1, wanted))
     np.testing.assert_array_equal(sparse.block(1), wanted)
     assert len(sparse.difference(1, wanted)) == 0
-    assert sparse.keys() == (1,), "nothing is kept of blocks that are empty"
+    assert sparse.written() == (1,), "nothing is kept of blocks that are empty"
 
 
 def test_values_beyond_the_type_widen_it_and_negative_ones_survive():

@@ -9,7 +9,7 @@ import tifffile
 from numpy.testing import assert_array_equal
 
 from napari_sam.errors import FileFormatError
-from napari_sam.io.labels import write_labels, write_masks
+from napari_sam.io.labels import write_label_planes, write_labels, write_masks
 
 
 @pytest.mark.parametrize(("highest", "dtype"), [(0, "u2"), (65_535, "u2"), (65_536, "u4"), (4_294_967_295, "u4")])
@@ -126,3 +126,18 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="folder of that name"):
         write_labels(tmp_path / "a.tif", np.ones((4, 4), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize(("shape", "highest"), [((5, 7), 9), ((3, 5, 7), 9), ((2, 3, 5, 7), 70_000)])
+def test_planes_one_by_one_give_the_same_file_as_the_whole(tmp_path: Path, shape: tuple[int, ...], highest: int):
+    labels = np.random.default_rng(0).integers(0, highest + 1, shape)
+    labels.reshape(-1)[0] = highest
+    scale = [0.5] * len(shape)
+    one = write_label_planes(tmp_path / "one.tif", labels.reshape(-1, *shape[-2:]), shape, highest, scale, "um")
+    two = write_labels(tmp_path / "two.tif", labels, scale=scale, unit="um")
+    for path in (one, two):
+        with tifffile.TiffFile(path) as tiff:
+            assert tiff.series[0].axes == "TZYX"[-len(shape) :]
+            assert tiff.series[0].dtype == (np.uint16 if highest == 9 else np.uint32)
+            np.testing.assert_array_equal(tiff.series[0].asarray(), labels)
+    assert one.read_bytes() == two.read_bytes()

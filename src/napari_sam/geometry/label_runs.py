@@ -181,7 +181,7 @@ class SparseLabels:
         """Whether anything was ever written to block ``key``."""
         return key in self._blocks
 
-    def keys(self) -> tuple[int, ...]:
+    def written(self) -> tuple[int, ...]:
         """Return the blocks something was written to, the latest last."""
         return tuple(self._blocks)
 
@@ -238,10 +238,30 @@ class SparseLabels:
             if content.any():
                 yield self.grid.slicer(key), content
 
+    def planes(self) -> Iterator[NDArray[Any]]:
+        """Yield every plane of the last two axes, shape (H, W), empty ones included."""
+        for first in range(0, self.grid.count, self.grid.per_plane):
+            yield np.concatenate([self.block(first + band) for band in range(self.grid.per_plane)])
+
+    def pixels(self) -> tuple[tuple[NDArray[np.int32], ...], NDArray[Any]]:
+        """Return index, one array per axis, and value of every pixel that is not 0."""
+        flat, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for key in sorted(self._blocks):
+            positions, content = self.runs(key).pixels()
+            flat.append(positions)
+            values.append(content)
+        index = np.unravel_index(np.concatenate(flat), self.grid.shape)
+        return tuple(axis.astype(np.int32) for axis in index), np.concatenate(values).astype(self.dtype)
+
+    @property
+    def pixel_count(self) -> int:
+        """Number of pixels that are not 0."""
+        return sum(int(self.runs(key).lengths.sum()) for key in self._blocks)
+
     def ids(self) -> set[int]:
         """Return every value but 0 that occurs."""
         found: set[int] = set()
-        for key in self.keys():
+        for key in self.written():
             found.update(int(value) for value in np.unique(self.runs(key).values))
         return found - {0}
 

@@ -250,18 +250,19 @@ def _make_boxes(image: Image) -> Layer:
 
 def _make_proposal(image: Image) -> Layer:
     colormap = CyclicLabelColormap(colors=list(PROPOSAL_COLORS), background_value=0)
-    return Labels(_zeros(image), name="proposal", opacity=0.55, colormap=colormap, **spatial_kwargs(image))
+    return Labels(empty_labels(image), name="proposal", opacity=0.55, colormap=colormap, **spatial_kwargs(image))
 
 
 def _make_objects(image: Image) -> Layer:
-    return Labels(_zeros(image), name="objects", opacity=0.6, **spatial_kwargs(image))
+    return Labels(empty_labels(image), name="objects", opacity=0.6, **spatial_kwargs(image))
 
 
-def _zeros(image: Image) -> Any:
+def empty_labels(image: Image, dtype: Any = np.uint16) -> Any:
+    """Return an array of labels for ``image`` without any: in memory, or in chunks that cost what is written."""
     shape = spatial_shape(image)
-    if np.prod(shape, dtype=np.int64) * np.dtype(np.uint16).itemsize <= SPARSE_ABOVE:
-        return np.zeros(shape, np.uint16)
+    if np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize <= SPARSE_ABOVE:
+        return np.zeros(shape, dtype)
     import zarr
 
     chunks = (1,) * (len(shape) - 2) + tuple(min(length, 1024) for length in shape[-2:])
-    return zarr.create_array(zarr.storage.MemoryStore(), shape=shape, chunks=chunks, dtype=np.uint16, fill_value=0)
+    return zarr.create_array(zarr.storage.MemoryStore(), shape=shape, chunks=chunks, dtype=dtype, fill_value=0)

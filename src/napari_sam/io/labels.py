@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,49 @@ def write_labels(
     if lowest < 0 or highest > np.iinfo(np.uint32).max:
         raise FileFormatError(f"Labels must lie between 0 and 4,294,967,295, got {lowest} to {highest}.")
     small = highest <= np.iinfo(np.uint16).max
-    return _write(Path(path), array.astype(np.uint16 if small else np.uint32, copy=False), axes, scale, unit)
+    array = array.astype(np.uint16 if small else np.uint32, copy=False)
+    return _write(Path(path), array, array.shape, array.dtype, axes, scale, unit)
+
+
+def write_label_planes(
+    path: str | PathLike[str],
+    planes: Iterable[NDArray[Any]],
+    shape: Sequence[int],
+    highest: int,
+    scale: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> Path:
+    """Write a label image plane by plane, so that it need not fit into memory; as :func:`write_labels` otherwise.
+
+    Parameters
+    ----------
+    path : path
+        Overwritten if it exists. Missing folders are made.
+    planes : iterable of ndarray, each of shape ``shape[-2:]``
+        In the order of the array.
+    shape : sequence of int
+        Shape of the whole.
+    highest : int
+        Highest label: decides between uint16 and uint32.
+    scale : sequence of float, optional
+        Size of a pixel along each dimension.
+    unit : str, optional
+        Unit of ``scale``, such as "um".
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FileFormatError
+        If ``highest`` does not fit, or the file cannot be written.
+    """
+    if not 0 <= highest <= np.iinfo(np.uint32).max:
+        raise FileFormatError(f"Labels must lie between 0 and 4,294,967,295, got {highest}.")
+    dtype = np.dtype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
+    typed = (np.asarray(plane).astype(dtype, copy=False) for plane in planes)
+    return _write(Path(path), typed, tuple(int(n) for n in shape), dtype, None, scale, unit)
 
 
 def write_masks(
@@ -92,26 +135,37 @@ def write_masks(
     if array.ndim != 3 or 0 in array.shape or array.dtype.kind not in "bui":
         raise FileFormatError(f"Masks must be bool of shape (M, H, W), got {array.dtype} of shape {array.shape}.")
     full_scale = None if scale is None else (1.0, *scale)
-    return _write(Path(path), (array != 0).astype(np.uint8), "QYX", full_scale, unit)
+    array = (array != 0).astype(np.uint8)
+    return _write(Path(path), array, array.shape, array.dtype, "QYX", full_scale, unit)
 
 
-def _write(path: Path, array: NDArray[Any], axes: str | None, scale: Sequence[float] | None, unit: str | None) -> Path:
-    if array.ndim < 2 or array.size == 0:
-        raise FileFormatError(f"{path} was not written: an array of shape {array.shape} is not an image.")
-    axes = axes or "QQQTZYX"[-array.ndim :]
-    if len(axes) != array.ndim or (scale is not None and len(scale) != array.ndim):
+def _write(
+    path: Path,
+    content: NDArray[Any] | Iterator[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: str | None,
+    scale: Sequence[float] | None,
+    unit: str | None,
+) -> Path:
+    if len(shape) < 2 or 0 in shape:
+        raise FileFormatError(f"{path} was not written: an array of shape {shape} is not an image.")
+    axes = axes or "QQQTZYX"[-len(shape) :]
+    if len(axes) != len(shape) or (scale is not None and len(scale) != len(shape)):
         raise FileFormatError(
-            f"{path} was not written: axes {axes!r} and scale {scale} do not fit an array of shape {array.shape}."
+            f"{path} was not written: axes {axes!r} and scale {scale} do not fit an array of shape {shape}."
         )
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(
             temporary,
-            array,
+            content,
+            shape=shape,
+            dtype=dtype,
             photometric="minisblack",
             compression="zlib",
-            bigtiff=array.nbytes > _CLASSIC_LIMIT,
+            bigtiff=math.prod(shape) * dtype.itemsize > _CLASSIC_LIMIT,
             metadata=_metadata(axes, scale, unit),
             **_resolution(axes, scale, unit),
         )
