@@ -15,6 +15,7 @@ from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 if TYPE_CHECKING:
     from napari_sam.gui.compute.background import Background
     from napari_sam.gui.controls import Controls
+    from napari_sam.gui.keys.shortcuts import Shortcuts
     from napari_sam.gui.session import SegmentSession
     from napari_sam.gui.view.image_choice import ImageChoice
 
@@ -29,6 +30,7 @@ class SegmentCommands(Container[Widget]):
     _controls: Controls
     _background: Background
     _images: ImageChoice
+    _keys: Shortcuts
     _is_open: bool
 
     def __getitem__(self, key: Any) -> Any:
@@ -122,6 +124,10 @@ class SegmentCommands(Container[Widget]):
             proposal = self._session.tools.layers.proposal
             proposal.visible = not proposal.visible
 
+    def set_key(self, method: str, key: str = "") -> None:
+        """Give a command another key, or none, now and from now on; raises KeyBindingError when it is taken."""
+        self._keys.change(method, key)
+
     def use_points(self) -> None:
         """Make the points layer active, ready for clicks."""
         if self._session is not None:
@@ -130,4 +136,24 @@ class SegmentCommands(Container[Widget]):
     def use_boxes(self) -> None:
         """Make the boxes layer active, ready for rectangles."""
         if self._session is not None:
-            self._session.tools.use_boxes()
+            self._session.tools.use_shapes("add_rectangle")
+
+    def use_polygon(self) -> None:
+        """Make the boxes layer active, ready for polygons: a click per corner, a double click ends."""
+        if self._session is not None:
+            self._session.tools.use_shapes("add_polygon")
+
+    def use_lasso(self) -> None:
+        """Make the boxes layer active, ready for outlines drawn freehand."""
+        if self._session is not None:
+            self._session.tools.use_shapes("add_polygon_lasso")
+
+    def use_ellipse(self) -> None:
+        """Make the boxes layer active, ready for ellipses."""
+        if self._session is not None:
+            self._session.tools.use_shapes("add_ellipse")
+
+    def use_scribble(self) -> None:
+        """Make the boxes layer active, ready for lines that count as several clicks."""
+        if self._session is not None:
+            self._session.tools.use_shapes("add_path")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from magicgui.widgets import ComboBox, FileEdit, Label, ProgressBar, PushButton, RadioButtons, Widget
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_sam.gui.keymap import KEYMAP, key_of
+from napari_sam.gui.keymap import KEYMAP
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
 from napari_sam.gui.objects.plan import KEEP, OVERLAPS
+from napari_sam.gui.panels.busy import Busy
 from napari_sam.gui.panels.candidate_picker import CandidatePicker
+from napari_sam.gui.panels.key_editor import KeyEditor
 from napari_sam.gui.panels.section import Section, button_row, group
 from napari_sam.gui.panels.tree import walk
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
@@ -46,11 +48,21 @@ class Controls:
             label="next click",
             choices=[POSITIVE, NEGATIVE],
             orientation="horizontal",
-            tooltip=f"Positive: this belongs to the object. Negative: this does not. Key {key_of('toggle_prompt')}; "
-            "with Control or Alt held, one click counts as the other.",
+            tooltip="Positive: this belongs to the object. Negative: this does not. "
+            "With Control or Alt held, one click counts as the other.",
         )
         self.use_points = _button("use_points", "Points", "Make the points layer active and click objects.")
         self.use_boxes = _button("use_boxes", "Boxes", "Make the boxes layer active and drag boxes around objects.")
+        self.use_polygon = _button(
+            "use_polygon", "Polygon", "Outline an object roughly: a click per corner, a double click ends."
+        )
+        self.use_lasso = _button("use_lasso", "Lasso", "Outline an object roughly: drag around it.")
+        self.use_ellipse = _button("use_ellipse", "Ellipse", "Drag an ellipse over an object.")
+        self.use_scribble = _button(
+            "use_scribble",
+            "Scribble",
+            "Drag a line through an object: it counts as several clicks, positive or negative as the next click.",
+        )
         self.next_candidate = _button(
             "next_candidate", "Next candidate", "A click may mean a part or the whole: show the next of three masks."
         )
@@ -66,7 +78,8 @@ class Controls:
         self.redo = _button("redo", "Redo", "Do again what was undone last.")
         self.clear = _button("clear", "Clear", "Remove the points and boxes of this slice.")
         self.cancel = _button("cancel", "Cancel", "Stop the computation; the prompts stay.")
-        self.progress = ProgressBar(name="progress", min=0, max=0, visible=False, tooltip="The model is working.")
+        self.progress = ProgressBar(name="progress", visible=False, tooltip="How far the model is with the image.")
+        self.busy = Busy(self.progress, self.cancel)
         self.status = Label(name="status", value="", tooltip="What the tool does, and what it found.")
         self.checkpoint = FileEdit(
             name="checkpoint",
@@ -83,7 +96,8 @@ class Controls:
         self.precision = ComboBox(
             name="precision", choices=PRECISIONS, value="auto", tooltip="Number format of the image encoder."
         )
-        self.keys = Label(name="keys", label="keys", value=_keys_text(), tooltip="Active while this widget is open.")
+        self.keys = KeyEditor()
+        self._keyed: list[tuple[Widget, str, str]] = []
 
     def layout(self) -> list[Widget]:
         """Return what the widget shows: what scrolls, and below it what is always in sight.
@@ -94,7 +108,7 @@ class Controls:
             "body",
             "The controls of the tool.",
             group("main", "What is segmented, and by which model.", self.image, self.model, self.prompt),
-            button_row("tools", "What to draw as a prompt.", self.use_points, self.use_boxes),
+            button_row("tools", "What to draw as a prompt.", *self.tools()),
             self.candidates.row,
             button_row("candidate_steps", "Which of several masks is meant.", self.next_candidate),
             button_row("commits", "Keep the mask.", self.commit),
@@ -122,13 +136,23 @@ class Controls:
         box.insertWidget(0, SideFit(body.native), 1)
         body.native.layout().addStretch(1)
         RoomForLines(self.status.native, 3)
-        RoomForLines(self.keys.native, 1)
         self.status.native.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.prompt.native.setStyleSheet("QGroupBox { border: 0px; margin: 0px; padding: 0px; }")
         for combo in (widget for widget in walk(layout) if isinstance(widget, ComboBox)):
             ElideCurrent(combo.native)
+        keyed = {action.method for action in KEYMAP}
+        self._keyed = [(one, getattr(one, "text", ""), one.tooltip or "") for one in walk(layout) if one.name in keyed]
+
+    def show_keys(self, key_of: Callable[[str], str]) -> None:
+        """Name the keys wherever a control does what a key does."""
+        for control, text, tooltip in self._keyed:
+            key = key_of(control.name)
+            if text:
+                cast(PushButton, control).text = f"{text} ({key})" if key else text
+            control.tooltip = f"{tooltip} Key {key}." if key else tooltip
+        self.keys.show_keys(key_of)
 
     def show_status(self, text: str) -> None:
         """Tell the user what goes on."""
@@ -136,22 +160,22 @@ class Controls:
 
     def show_busy(self, busy: bool) -> None:
         """Show whether the model is working, and offer to cancel."""
-        self.progress.visible = busy
-        self.cancel.enabled = busy
+        self.busy.show(busy)
 
     def model_controls(self) -> tuple[ComboBox | FileEdit, ...]:
         """Return the controls that say which model computes, and how."""
         return self.model, self.checkpoint, self.device, self.precision
 
+    def tools(self) -> tuple[PushButton, ...]:
+        """Return the buttons that choose what to draw."""
+        shapes = self.use_boxes, self.use_polygon, self.use_lasso, self.use_ellipse, self.use_scribble
+        return self.use_points, *shapes
+
     def buttons(self) -> Iterator[PushButton]:
         """Yield the buttons; each calls the widget's method of its own name."""
-        yield from (self.use_points, self.use_boxes, self.next_candidate, self.commit)
+        yield from (*self.tools(), self.next_candidate, self.commit)
         yield from (self.undo, self.redo, self.clear, self.cancel)
 
 
 def _button(name: str, text: str, tooltip: str) -> PushButton:
-    return PushButton(name=name, text=f"{text} ({key_of(name)})", tooltip=f"{tooltip} Key {key_of(name)}.")
-
-
-def _keys_text() -> str:
-    return "\n".join(f"{action.key}: {action.text}" for action in KEYMAP)
+    return PushButton(name=name, text=text, tooltip=tooltip)

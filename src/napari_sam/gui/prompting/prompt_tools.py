@@ -85,10 +85,10 @@ class PromptTools:
         self._viewer.layers.selection.active = self.layers.points
         self.layers.points.mode = "add"
 
-    def use_boxes(self) -> None:
-        """Make the boxes layer active, ready for rectangles."""
+    def use_shapes(self, mode: str = "add_rectangle") -> None:
+        """Make the boxes layer active, ready for shapes of one kind; ``mode`` is napari's."""
         self._viewer.layers.selection.active = self.layers.boxes
-        self.layers.boxes.mode = "add_rectangle"
+        self.layers.boxes.mode = mode
 
     def close(self) -> None:
         """Disconnect from the layers, which stay."""
