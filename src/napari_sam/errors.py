@@ -41,5 +41,9 @@ class FileFormatError(NapariSamError):
     """A file cannot be read or written as the format its name promises."""
 
 
+class KeyBindingError(NapariSamError):
+    """A key cannot be bound, or the file that keeps the user's keys cannot be used."""
+
+
 class TrainingDataError(NapariSamError):
     """A training folder holds no usable image/label pair, or a pair that does not fit together."""

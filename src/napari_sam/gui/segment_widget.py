@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info, show_warning
 
-from napari_sam.errors import NapariSamError
+from napari_sam.errors import KeyBindingError, NapariSamError
 from napari_sam.gui.commands import SegmentCommands
 from napari_sam.gui.compute.background import Background
 from napari_sam.gui.compute.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
 from napari_sam.gui.controls import Controls
-from napari_sam.gui.keymap import KeyBinder
+from napari_sam.gui.keys.shortcuts import Shortcuts
 from napari_sam.gui.layers import leave_layers
 from napari_sam.gui.qt.lifecycle import Lifecycle
 from napari_sam.gui.session import SegmentSession
@@ -50,7 +50,7 @@ class SegmentWidget(SegmentCommands):
         self._session = None
         self._is_open = False
         super().__init__(widgets=self._controls.layout(), labels=False, name="Segment")
-        self._keys = KeyBinder(self._viewer, self)
+        self._keys = Shortcuts(self._viewer, self, self.native.window)
         self._prepare_native()
         self._open()
 
@@ -70,6 +70,11 @@ class SegmentWidget(SegmentCommands):
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
         self._controls.prompt.changed.connect(self._on_prompt_chosen)
+        self._keys.changed.connect(self._show_keys)
+        self._keys.notice.connect(show_info)
+        self._controls.keys.asked.connect(self._on_key_asked)
+        self._controls.keys.reset_asked.connect(self._keys.reset)
+        self._show_keys()
         self._lifecycle = Lifecycle(self.native)
         self._lifecycle.docked.connect(self._open)
         self._lifecycle.undocked.connect(self._shut)
@@ -83,6 +88,7 @@ class SegmentWidget(SegmentCommands):
         self._is_open = True
         self._background = Background(self._factory)
         self._background.progressed.connect(self._controls.show_status)
+        self._background.advanced.connect(self._controls.busy.advance)
         self._background.warned.connect(show_warning)
         self._background.answered.connect(self._on_answered)
         self._background.failed.connect(self._on_failed)
@@ -95,9 +101,10 @@ class SegmentWidget(SegmentCommands):
             return
         self._is_open = False
         self._images.close()
-        self._keys.unbind()
+        self._keys.switch(False)
         self._end_session()
         self._background.close()
+        self._controls.busy.close()
         self._lifecycle.stop()
 
     def _end_session(self) -> None:
@@ -113,10 +120,7 @@ class SegmentWidget(SegmentCommands):
             leave_layers(self._viewer.layers, left.image, left.tools.layers)
 
     def _on_switched(self, on: bool) -> None:
-        if not on or not self._is_open:
-            self._keys.unbind()
-        elif not self._keys.active and (taken := self._keys.bind()):
-            show_info(f"These keys are bound to something else and stay so: {', '.join(taken)}. Use the buttons.")
+        self._keys.switch(on and self._is_open)
 
     # -- image and layers --------------------------------------------------------------------------------------------
 
@@ -192,6 +196,18 @@ class SegmentWidget(SegmentCommands):
     def _show_polarity(self) -> None:
         if self._session is not None:
             self._controls.prompt.value = self._session.tools.polarity.label
+
+    def _show_keys(self) -> None:
+        self._controls.show_keys(self._keys.table.__getitem__)
+
+    def _on_key_asked(self, method: str, key: str) -> None:
+        try:
+            self._keys.change(method, key)
+        except KeyBindingError as error:
+            self._controls.keys.say(str(error))
+            self._show_keys()
+        else:
+            self._controls.keys.say()
 
     def _update_buttons(self) -> None:
         history = None if self._session is None else self._session.history

@@ -84,7 +84,10 @@ class Lifecycle(QObject):
         self.switched.emit(self._is_switched_on())
 
     def _is_switched_on(self) -> bool:
-        # A dock behind another tab is hidden too, but still switched on.
+        # Behind another tab it is out of sight, and the keys belong to the tool in front.
+        if self._native.window().isVisible():
+            return bool(self._native.isVisible())
+        # A window that has not been shown yet shows nothing; what it will show is asked of the dock.
         parent = self._native.parent()
         while parent is not None and not isinstance(parent, QDockWidget):
             parent = parent.parent()
