@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from magicgui.widgets import ComboBox, FileEdit, Label, ProgressBar, PushButton, RadioButtons, Widget
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, Label, ProgressBar, PushButton, RadioButtons, Widget
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
@@ -96,6 +96,13 @@ class Controls:
         self.precision = ComboBox(
             name="precision", choices=PRECISIONS, value="auto", tooltip="Number format of the image encoder."
         )
+        self.prefetch = CheckBox(
+            name="prefetch",
+            text="Encode neighbouring slices when idle",
+            value=True,
+            tooltip="While nothing else is to be done, prepare the slices before and after the shown one. "
+            "Slices that take long, or are too large to keep, are left alone.",
+        )
         self.keys = KeyEditor()
         self._keyed: list[tuple[Widget, str, str]] = []
 
@@ -121,6 +128,7 @@ class Controls:
                 self.checkpoint,
                 self.device,
                 self.precision,
+                self.prefetch,
             ),
             Section("shortcuts", "Keys", "The keys and what they do.", self.keys, labels=False),
             labels=False,
