@@ -11,6 +11,7 @@ from napari_sam.errors import Cancelled
 from napari_sam.gui.compute.engine import AnyAnswer, AnyJob, Engine, Factory
 from napari_sam.gui.compute.hover import HoverJob
 from napari_sam.gui.compute.jobs import PrefetchJob, SegmentJob
+from napari_sam.gui.compute.pictures import Pictures
 from napari_sam.gui.qt.mainthread import MainThread
 from napari_sam.gui.qt.worker import Lane, LatestWins
 
@@ -25,6 +26,8 @@ class Background:
 
     Attributes
     ----------
+    pictures : Pictures
+        What the model was shown of the planes seen last.
     answered : Signal(SegmentJob, Answer)
     failed : Signal(SegmentJob, BaseException)
     cancelled : Signal(SegmentJob)
@@ -53,7 +56,8 @@ class Background:
 
     def __init__(self, factory: Factory) -> None:
         self._mainthread = MainThread()
-        engine = Engine(factory, self._progress, self._warn, fraction=self._advance)
+        self.pictures = Pictures()
+        engine = Engine(factory, self._progress, self._warn, fraction=self._advance, pictures=self.pictures)
         self._worker: LatestWins[AnyJob, AnyAnswer] = LatestWins(engine.run, self._deliver)
 
     @property

@@ -13,6 +13,7 @@ from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.geometry.window import Window
 from napari_sam.gui.compute.candidates import PredictorLike
 from napari_sam.gui.compute.jobs import Report, SegmentJob
+from napari_sam.gui.compute.pictures import Pictures
 
 if TYPE_CHECKING:
     from napari_sam.predict.cache import EmbeddingCache
@@ -58,12 +59,15 @@ class Embeddings:
         Told what is being done.
     fraction : callable
         Told (done, total) while the model encodes.
+    pictures : Pictures
+        Given what the model is shown.
     """
 
-    def __init__(self, max_bytes: int, report: Report, fraction: Fraction) -> None:
+    def __init__(self, max_bytes: int, report: Report, fraction: Fraction, pictures: Pictures) -> None:
         self._max_bytes = max_bytes
         self._report = report
         self._fraction = fraction
+        self._pictures = pictures
         self._cache: EmbeddingCache | None = None
         self._windows: dict[str, Window] = {}
         self._seconds = 0.0
@@ -107,6 +111,7 @@ class Embeddings:
         """
         known = self.known(job, window)
         if known is not None:
+            self._pictures.use(job, known.window)
             return known
         if not quiet:
             self._report("Reading the image ...")
@@ -119,6 +124,7 @@ class Embeddings:
         progress = None if quiet else self._fraction
         embedding = predictor.encode(pixels, limits=job.limits, progress=progress, cancelled=cancelled)
         self._seconds = time.perf_counter() - start
+        self._pictures.add(job, pixels, covered, predictor.image_size, tuple(getattr(embedding, "notes", ())))
         return self._keep(_key(job, window), embedding, covered)
 
     def _keep(self, key: str, embedding: Any, covered: Window) -> Placed:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from napari_sam.errors import Cancelled
 from napari_sam.gui.compute.candidates import PredictorLike, ask, compose_all
 from napari_sam.gui.compute.embeddings import Embeddings, Fraction, memory_for_embeddings
-from napari_sam.gui.compute.hover import NOTHING, HoverAnswer, HoverJob, preview
+from napari_sam.gui.compute.hover import NOTHING, HoverAnswer, HoverJob, is_one_click, preview
 from napari_sam.gui.compute.jobs import Answer, ModelChoice, PrefetchJob, Report, SegmentJob
+from napari_sam.gui.compute.pictures import Pictures
 from napari_sam.gui.compute.windows import WindowSearch, first_windows, hover_windows, plan_of, view_window
 from napari_sam.gui.qt.worker import Token
 
@@ -34,6 +36,8 @@ class Engine:
         Memory for embeddings.
     fraction : callable
         Told (done, total) while the model encodes, in the background thread.
+    pictures : Pictures, optional
+        Given what the model is shown.
     """
 
     def __init__(
@@ -43,12 +47,13 @@ class Engine:
         warn: Report,
         max_bytes: int | None = None,
         fraction: Fraction = lambda done, total: None,
+        pictures: Pictures | None = None,
     ) -> None:
         self._factory = factory
         self._report = report
         self._warn = warn
         budget = memory_for_embeddings() if max_bytes is None else max_bytes
-        self._embeddings = Embeddings(budget, report, fraction)
+        self._embeddings = Embeddings(budget, report, fraction, Pictures() if pictures is None else pictures)
         self._loaded: tuple[ModelChoice, PredictorLike] | None = None
 
     def run(self, job: AnyJob, token: Token) -> AnyAnswer:
@@ -71,9 +76,11 @@ class Engine:
             return self._segment_in_windows(predictor, job, token)
         embedding = self._embeddings.get(predictor, job, None, token.cancelled).embedding
         _stop_if(token.superseded)
+        start = time.perf_counter()
         objects = ask(predictor, embedding, job.prompts, job.choice, token.superseded) if job.prompts else ()
+        decode_s = time.perf_counter() - start if is_one_click(job) else None
         _stop_if(token.superseded)
-        return Answer(objects, tuple(getattr(embedding, "notes", ())), compose_all(objects))
+        return Answer(objects, tuple(getattr(embedding, "notes", ())), compose_all(objects), decode_s)
 
     def _segment_in_windows(self, predictor: PredictorLike, job: SegmentJob, token: Token) -> Answer:
         def unwanted(window: object) -> bool:
@@ -89,7 +96,7 @@ class Engine:
             return Answer((), search.prepare(window) if window is not None else ())
         objects = tuple(search.find(one) for one in job.prompts)
         _stop_if(token.superseded)
-        return Answer(objects, search.notes, compose_all(objects))
+        return Answer(objects, search.notes, compose_all(objects), search.decode_s)
 
     def _hover(self, job: HoverJob, token: Token) -> HoverAnswer:
         if self._loaded is None or self._loaded[0] != job.base.model:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.gui.compute.candidates import PredictorLike, is_ambiguous
 from napari_sam.types import Prompts
 
 if TYPE_CHECKING:
-    from napari_sam.gui.compute.candidates import PredictorLike
-    from napari_sam.gui.compute.engine import SegmentJob
+    from napari_sam.gui.compute.jobs import SegmentJob
     from napari_sam.gui.view.planes import Plane
 
 
@@ -70,6 +70,13 @@ class HoverAnswer:
 
 
 NOTHING = HoverAnswer(None)
+
+
+def is_one_click(job: SegmentJob) -> bool:
+    """Return whether a job asks what the preview does, for one mask from one click."""
+    if len(job.prompts) != 1 or job.prompts[0].mask is not None:
+        return False
+    return is_ambiguous(job.prompts[0].prompts)
 
 
 def preview(

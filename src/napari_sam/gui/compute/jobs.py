@@ -107,11 +107,14 @@ class Answer:
         What to tell the user about the image as the model saw it.
     pieces : tuple of Piece
         The proposal for every choice of a candidate, ready to be written.
+    decode_s : float or None
+        What the decoder took for a single click; None for other prompts.
     """
 
     objects: tuple[Candidates, ...]
     notes: tuple[str, ...] = ()
     pieces: tuple[Piece, ...] = ()
+    decode_s: float | None = None
 
 
 Report = Callable[[str], None]

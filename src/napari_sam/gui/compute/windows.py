@@ -7,6 +7,7 @@ embedding, which is kept, and one question.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from napari_sam.errors import Cancelled
 from napari_sam.geometry.window import Rect, Window, WindowPlan, extent_of, joined
 from napari_sam.gui.compute.candidates import Candidates, PredictorLike, ask
 from napari_sam.gui.compute.embeddings import Embeddings, Placed
+from napari_sam.gui.compute.hover import is_one_click
 from napari_sam.gui.compute.jobs import Report, SegmentJob
 from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.types import Prediction, Prompts
@@ -107,6 +109,7 @@ class WindowSearch:
         self._report = report
         self._plan = plan_of(job, predictor)
         self._notes: dict[str, None] = {}
+        self.decode_s: float | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -158,9 +161,12 @@ class WindowSearch:
         placed = self._look(window)
         inside = _within(one, placed.window)
         several = len(self._job.prompts) > 1
+        start = time.perf_counter()
         (found,) = ask(
             self._predictor, placed.embedding, (inside,), self._job.choice, self._superseded, several=several
         )
+        if self.decode_s is None and is_one_click(self._job):
+            self.decode_s = time.perf_counter() - start
         if self._superseded():
             raise Cancelled("Cancelled; the prompts are still there.")
         height, width = (
