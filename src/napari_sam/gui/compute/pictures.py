@@ -70,7 +70,7 @@ class Pictures:
         self._lock = threading.Lock()
 
     def add(
-        self, job: SegmentJob, pixels: NDArray[Any], window: Window, model_side: int, notes: tuple[str, ...]
+        self, job: SegmentJob, pixels: NDArray[Any], window: Window, model_side: int, notes: tuple[str, ...] = ()
     ) -> None:
         """Keep the picture of what was just read and encoded; parameters as of :func:`picture_of`."""
         picture = picture_of(job, pixels, window, model_side, notes)
