@@ -31,6 +31,8 @@ class KeyAction:
 KEYMAP: tuple[KeyAction, ...] = (
     KeyAction("G", "commit", "Commit the proposal to the objects layer"),
     KeyAction("N", "next_candidate", "Show the next candidate mask"),
+    KeyAction("Shift+N", "previous_candidate", "Show the candidate mask before"),
+    KeyAction("Shift+N", "previous_candidate", "Show the candidate mask before"),
     KeyAction("W", "toggle_prompt", "Switch the next clicks between positive and negative"),
     KeyAction("U", "undo", "Undo the last click, box, choice, clear or commit"),
     KeyAction("J", "redo", "Redo what was undone"),
@@ -39,6 +41,14 @@ KEYMAP: tuple[KeyAction, ...] = (
     KeyAction("H", "toggle_proposal", "Hide or show the proposal"),
     KeyAction("8", "use_points", "Click points"),
     KeyAction("9", "use_boxes", "Draw boxes"),
+    KeyAction("0", "use_lasso", "Outline an object freehand"),
+    KeyAction("Shift+G", "use_polygon", "Outline an object corner by corner"),
+    KeyAction("Shift+O", "use_ellipse", "Draw ellipses"),
+    KeyAction("Shift+S", "use_scribble", "Draw lines that count as clicks"),
+    KeyAction("0", "use_lasso", "Outline an object freehand"),
+    KeyAction("Shift+G", "use_polygon", "Outline an object corner by corner"),
+    KeyAction("Shift+O", "use_ellipse", "Draw ellipses"),
+    KeyAction("Shift+S", "use_scribble", "Draw lines that count as clicks"),
 )
 
 

@@ -85,7 +85,8 @@ class Lifecycle(QObject):
 
     def _is_switched_on(self) -> bool:
         # Behind another tab it is out of sight, and the keys belong to the tool in front.
-        if self._native.window().isVisible():
+        window = self._native.window()
+        if window is not None and window.isVisible():
             return bool(self._native.isVisible())
         # A window that has not been shown yet shows nothing; what it will show is asked of the dock.
         parent = self._native.parent()
