@@ -13,6 +13,7 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     monkeypatch.setenv("NAPARI_SAM_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     # One for each test: a key changed by one test must not surprise the next.
     monkeypatch.setenv("NAPARI_SAM_CONFIG", str(tmp_path_factory.getbasetemp() / f"config-{uuid.uuid4().hex}"))
+    monkeypatch.setenv("NAPARI_SAM_STATE", str(tmp_path_factory.getbasetemp() / f"state-{uuid.uuid4().hex}"))
     monkeypatch.delenv("NAPARI_SAM_MODELS", raising=False)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, Widget
 from qtpy.QtWidgets import QApplication
 
-from napari_sam.gui.objects.plan import CommitSettings
 from napari_sam.gui.panels.tree import find
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from napari_sam.gui.compute.background import Background
     from napari_sam.gui.controls import Controls
     from napari_sam.gui.keys.shortcuts import Shortcuts
+    from napari_sam.gui.recovery.autosave import Autosave
     from napari_sam.gui.session import SegmentSession
     from napari_sam.gui.view.image_choice import ImageChoice
 
@@ -30,6 +33,7 @@ class SegmentCommands(Container[Widget]):
     _controls: Controls
     _background: Background
     _images: ImageChoice
+    _autosave: Autosave
     _keys: Shortcuts
     _is_open: bool
 
@@ -56,7 +60,7 @@ class SegmentCommands(Container[Widget]):
         if not self._is_open:
             return False
         waiting = self._session is not None and self._session.pending
-        return waiting or self._images.pending or self._background.pending
+        return waiting or self._images.pending or self._background.pending or self._autosave.pending
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
@@ -87,7 +91,34 @@ class SegmentCommands(Container[Widget]):
     def commit(self) -> None:
         """Write the proposal into the objects layer and clear the prompts of the slice."""
         if self._session is not None:
-            self._session.commit(CommitSettings(overlap=self._controls.overlap.value))
+            self._session.commit(self._controls.objects.settings())
+
+    def edit_object(self, object_id: int | None = None) -> None:
+        """Open a committed object again; without an id the one under the cursor, else the selected one."""
+        if self._session is not None:
+            self._session.objects.edit_object(object_id, self._controls.objects.mode.value)
+
+    def delete_object(self, object_id: int | None = None) -> None:
+        """Remove a committed object; without an id the one under the cursor, else the selected one."""
+        if self._session is not None:
+            self._session.objects.delete_object(object_id, self._controls.objects.mode.value)
+
+    def merge_objects(self, ids: Sequence[int] | None = None) -> None:
+        """Let objects join the first of ``ids``; without ids the one under the cursor joins the selected one."""
+        if self._session is not None:
+            self._session.objects.merge_objects(ids, self._controls.objects.mode.value)
+
+    def continue_object(self, object_id: int | None = None) -> None:
+        """Let the next commits go on with an object: a given one, the one under the cursor, or the last; again ends it."""
+        if self._session is not None:
+            chosen = self._controls.objects.object_id
+            going_on = object_id is None and chosen.value > 0
+            chosen.value = 0 if going_on else self._session.objects.id_to_continue(object_id)
+
+    def use_objects_layer(self, layer: Labels | None = None) -> None:
+        """Let a labels layer take the objects, or a copy of one that cannot be written to; None makes a new layer."""
+        if self._session is not None:
+            self._session.objects.use_layer(layer)
 
     def undo(self) -> None:
         """Take back the last click, box, choice, clear or commit."""
@@ -137,6 +168,20 @@ class SegmentCommands(Container[Widget]):
         """Make the boxes layer active, ready for rectangles."""
         if self._session is not None:
             self._session.tools.use_shapes("add_rectangle")
+
+    def use_label(self, layer: Labels | None = None, label: int | None = None) -> None:
+        """Take an object of any Labels layer as a mask prompt on the shown slice.
+
+        Parameters
+        ----------
+        layer : Labels, optional
+            Where the object is; without it the topmost visible layer with a label under the cursor, else the active
+            one.
+        label : int, optional
+            Which object; without it the one under the cursor, else the layer's selected label.
+        """
+        if self._session is not None:
+            self._session.use_label(layer, label)
 
     def use_polygon(self) -> None:
         """Make the boxes layer active, ready for polygons: a click per corner, a double click ends."""

@@ -11,15 +11,17 @@ from qtpy.QtWidgets import QWidget
 
 from napari_sam.gui.keymap import KEYMAP
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
-from napari_sam.gui.objects.plan import KEEP, OVERLAPS
 from napari_sam.gui.panels.busy import Busy
 from napari_sam.gui.panels.candidate_picker import CandidatePicker
 from napari_sam.gui.panels.key_editor import KeyEditor
+from napari_sam.gui.panels.objects_panel import ObjectsPanel
+from napari_sam.gui.panels.recovery_banner import RecoveryBanner
 from napari_sam.gui.panels.section import Section, button_row, group
 from napari_sam.gui.panels.tree import walk
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 from napari_sam.gui.qt.combo import ElideCurrent
 from napari_sam.gui.qt.scroll import RoomForLines, SideFit
+from napari_sam.gui.recovery.switch import autosave_default
 
 CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 
@@ -63,17 +65,17 @@ class Controls:
             "Scribble",
             "Drag a line through an object: it counts as several clicks, positive or negative as the next click.",
         )
+        self.use_label = _button(
+            "use_label",
+            "Use label",
+            "Take an object of any Labels layer as a prompt: the one under the cursor, else the one selected there.",
+        )
         self.next_candidate = _button(
             "next_candidate", "Next candidate", "A click may mean a part or the whole: show the next of three masks."
         )
         self.candidates = CandidatePicker()
         self.commit = _button("commit", "Commit", "Write the proposal into the objects layer with the next free id.")
-        self.overlap = ComboBox(
-            name="overlap",
-            choices=list(OVERLAPS),
-            value=KEEP,
-            tooltip="Where a committed object lies already: keep it, or replace its pixels.",
-        )
+        self.objects = ObjectsPanel()
         self.undo = _button("undo", "Undo", "Take back the last click, box, choice, clear or commit.")
         self.redo = _button("redo", "Redo", "Do again what was undone last.")
         self.clear = _button("clear", "Clear", "Remove the points and boxes of this slice.")
@@ -103,6 +105,14 @@ class Controls:
             tooltip="While nothing else is to be done, prepare the slices before and after the shown one. "
             "Slices that take long, or are too large to keep, are left alone.",
         )
+        self.recovery = RecoveryBanner()
+        self.autosave = CheckBox(
+            name="autosave",
+            text="Autosave",
+            label="",
+            value=autosave_default(),
+            tooltip="Keep a journal of prompts and objects, outside of your data folders, to recover after a crash.",
+        )
         self.keys = KeyEditor()
         self._keyed: list[tuple[Widget, str, str]] = []
 
@@ -114,13 +124,14 @@ class Controls:
         body = group(
             "body",
             "The controls of the tool.",
+            self.recovery,
             group("main", "What is segmented, and by which model.", self.image, self.model, self.prompt),
             button_row("tools", "What to draw as a prompt.", *self.tools()),
             self.candidates.row,
             button_row("candidate_steps", "Which of several masks is meant.", self.next_candidate),
             button_row("commits", "Keep the mask.", self.commit),
             button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
-            Section("objects", "Objects", "What happens to objects that are there already.", self.overlap),
+            self.objects.section,
             Section(
                 "advanced",
                 "Advanced",
@@ -129,6 +140,7 @@ class Controls:
                 self.device,
                 self.precision,
                 self.prefetch,
+                self.autosave,
             ),
             Section("shortcuts", "Keys", "The keys and what they do.", self.keys, labels=False),
             labels=False,
@@ -166,6 +178,11 @@ class Controls:
         """Tell the user what goes on."""
         self.status.value = text
 
+    def show_steps(self, undo: str, redo: str) -> None:
+        """Say which step each button takes back or does again."""
+        self.undo.tooltip = f"Undo: {undo}." if undo else "Nothing to undo."
+        self.redo.tooltip = f"Redo: {redo}." if redo else "Nothing to redo."
+
     def show_busy(self, busy: bool) -> None:
         """Show whether the model is working, and offer to cancel."""
         self.busy.show(busy)
@@ -177,7 +194,7 @@ class Controls:
     def tools(self) -> tuple[PushButton, ...]:
         """Return the buttons that choose what to draw."""
         shapes = self.use_boxes, self.use_polygon, self.use_lasso, self.use_ellipse, self.use_scribble
-        return self.use_points, *shapes
+        return self.use_points, *shapes, self.use_label
 
     def buttons(self) -> Iterator[PushButton]:
         """Yield the buttons; each calls the widget's method of its own name."""

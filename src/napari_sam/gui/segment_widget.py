@@ -12,10 +12,13 @@ from napari_sam.errors import KeyBindingError, NapariSamError
 from napari_sam.gui.commands import SegmentCommands
 from napari_sam.gui.compute.background import Background
 from napari_sam.gui.compute.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
+from napari_sam.gui.compute.prefetch import Prefetcher
 from napari_sam.gui.controls import Controls
 from napari_sam.gui.keys.shortcuts import Shortcuts
 from napari_sam.gui.layers import leave_layers
+from napari_sam.gui.objects.overview import Overview
 from napari_sam.gui.qt.lifecycle import Lifecycle
+from napari_sam.gui.recovery.autosave import Autosave
 from napari_sam.gui.session import SegmentSession
 from napari_sam.gui.view.image_choice import ImageChoice
 
@@ -49,6 +52,7 @@ class SegmentWidget(SegmentCommands):
         self._controls = Controls(self._images.choices)
         self._session = None
         self._is_open = False
+        self._autosave = Autosave(self._viewer.layers, self._controls.recovery, self._controls.autosave.value)
         super().__init__(widgets=self._controls.layout(), labels=False, name="Segment")
         self._keys = Shortcuts(self._viewer, self, self.native.window)
         self._prepare_native()
@@ -66,6 +70,11 @@ class SegmentWidget(SegmentCommands):
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
         self._controls.candidates.picked.connect(self.pick_candidate)
+        objects = self._controls.objects
+        objects.edit_requested.connect(self.edit_object)
+        objects.delete_requested.connect(self.delete_object)
+        objects.merge_requested.connect(self.merge_objects)
+        objects.continue_requested.connect(self.continue_object)
         self._images.chosen.connect(self._on_image_chosen)
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
@@ -75,6 +84,9 @@ class SegmentWidget(SegmentCommands):
         self._controls.keys.asked.connect(self._on_key_asked)
         self._controls.keys.reset_asked.connect(self._keys.reset)
         self._show_keys()
+        self._controls.autosave.changed.connect(self._autosave.set_enabled)
+        self._autosave.notice.connect(show_info)
+        self._autosave.trouble.connect(show_warning)
         self._lifecycle = Lifecycle(self.native)
         self._lifecycle.docked.connect(self._open)
         self._lifecycle.undocked.connect(self._shut)
@@ -93,7 +105,9 @@ class SegmentWidget(SegmentCommands):
         self._background.answered.connect(self._on_answered)
         self._background.failed.connect(self._on_failed)
         self._background.cancelled.connect(self._on_cancelled)
+        self._prefetcher = Prefetcher(self._background, self._neighbours)
         self._on_switched(True)
+        self._autosave.open()
         self._images.open(self._controls.image)
 
     def _shut(self) -> None:
@@ -102,18 +116,22 @@ class SegmentWidget(SegmentCommands):
         self._is_open = False
         self._images.close()
         self._keys.switch(False)
+        self._autosave.shut()
         self._end_session()
+        self._prefetcher.close()
         self._background.close()
         self._controls.busy.close()
         self._lifecycle.stop()
 
     def _end_session(self) -> None:
         if self._session is not None:
+            self._overview.close()
             self._session.close()
             self._session = None
 
     def _leave_session(self) -> None:
         left = self._session
+        self._autosave.begin(None)
         self._end_session()
         self._background.cancel()
         if left is not None:
@@ -136,6 +154,7 @@ class SegmentWidget(SegmentCommands):
             return
         session = SegmentSession(self._viewer, image, self._submit, self._model_choice)
         self._session = session
+        self._overview = Overview(self._viewer, session, self._controls.objects)
         session.message.connect(self._controls.show_status)
         session.notice.connect(show_info)
         session.changed.connect(self._update_buttons)
@@ -144,6 +163,7 @@ class SegmentWidget(SegmentCommands):
         self._show_polarity()
         self._update_buttons()
         session.refresh()
+        self._autosave.begin(session)
 
     # -- model and background work -----------------------------------------------------------------------------------
 
@@ -164,6 +184,11 @@ class SegmentWidget(SegmentCommands):
     def _submit(self, job: SegmentJob) -> None:
         self._background.submit(job)
         self._controls.show_busy(self._background.busy)
+
+    def _neighbours(self) -> list[SegmentJob]:
+        if self._session is None or not self._controls.prefetch.value:
+            return []
+        return self._session.neighbours()
 
     def _on_answered(self, job: SegmentJob, answer: Answer) -> None:
         if self._session is not None:
@@ -213,6 +238,8 @@ class SegmentWidget(SegmentCommands):
         history = None if self._session is None else self._session.history
         self._controls.undo.enabled = history is not None and history.can_undo
         self._controls.redo.enabled = history is not None and history.can_redo
+        if history is not None:
+            self._controls.show_steps(history.undo_label, history.redo_label)
         views = None if self._session is None else self._session.candidate_views()
         if views is None:
             self._controls.candidates.clear()
