@@ -109,7 +109,7 @@ class SegmentCommands(Container[Widget]):
             self._session.objects.merge_objects(ids, self._controls.objects.mode.value)
 
     def continue_object(self, object_id: int | None = None) -> None:
-        """Let the next commits go on with an object: a given one, the one under the cursor, or the last; again ends it."""
+        """Let the next commits go on with an object: the given, pointed at, or last one; a second time ends it."""
         if self._session is not None:
             chosen = self._controls.objects.object_id
             going_on = object_id is None and chosen.value > 0

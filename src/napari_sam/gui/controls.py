@@ -9,7 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, FileEdit, Label, ProgressBar, P
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
-from napari_sam.gui.keymap import KEYMAP
+from napari_sam.gui.keymap import KEYMAP, key_of
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
 from napari_sam.gui.panels.busy import Busy
 from napari_sam.gui.panels.candidate_picker import CandidatePicker
@@ -19,6 +19,7 @@ from napari_sam.gui.panels.recovery_banner import RecoveryBanner
 from napari_sam.gui.panels.section import Section, button_row, group
 from napari_sam.gui.panels.tree import walk
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
+from napari_sam.gui.qt.access import make_accessible
 from napari_sam.gui.qt.combo import ElideCurrent
 from napari_sam.gui.qt.scroll import RoomForLines, SideFit
 from napari_sam.gui.recovery.switch import autosave_default
@@ -115,6 +116,7 @@ class Controls:
         )
         self.keys = KeyEditor()
         self._keyed: list[tuple[Widget, str, str]] = []
+        self._key_of: Callable[[str], str] = key_of
 
     def layout(self) -> list[Widget]:
         """Return what the widget shows: what scrolls, and below it what is always in sight.
@@ -162,17 +164,23 @@ class Controls:
         self.prompt.native.setStyleSheet("QGroupBox { border: 0px; margin: 0px; padding: 0px; }")
         for combo in (widget for widget in walk(layout) if isinstance(widget, ComboBox)):
             ElideCurrent(combo.native)
+        make_accessible(native, walk(layout))
         keyed = {action.method for action in KEYMAP}
         self._keyed = [(one, getattr(one, "text", ""), one.tooltip or "") for one in walk(layout) if one.name in keyed]
 
     def show_keys(self, key_of: Callable[[str], str]) -> None:
         """Name the keys wherever a control does what a key does."""
+        self._key_of = key_of
         for control, text, tooltip in self._keyed:
             key = key_of(control.name)
             if text:
                 cast(PushButton, control).text = f"{text} ({key})" if key else text
-            control.tooltip = f"{tooltip} Key {key}." if key else tooltip
+            self._show_key_in_tooltip(control, tooltip)
         self.keys.show_keys(key_of)
+
+    def _show_key_in_tooltip(self, control: Widget, tooltip: str) -> None:
+        key = self._key_of(control.name)
+        control.tooltip = f"{tooltip} Key {key}." if key else tooltip
 
     def show_status(self, text: str) -> None:
         """Tell the user what goes on."""
@@ -180,8 +188,11 @@ class Controls:
 
     def show_steps(self, undo: str, redo: str) -> None:
         """Say which step each button takes back or does again."""
-        self.undo.tooltip = f"Undo: {undo}." if undo else "Nothing to undo."
-        self.redo.tooltip = f"Redo: {redo}." if redo else "Nothing to redo."
+        steps = {"undo": f"Undo: {undo}." if undo else "Nothing to undo.", "redo": f"Redo: {redo}." if redo else ""}
+        self._keyed = [(one, text, steps.get(one.name) or tooltip) for one, text, tooltip in self._keyed]
+        for control, _, tooltip in self._keyed:
+            if control.name in steps:
+                self._show_key_in_tooltip(control, tooltip)
 
     def show_busy(self, busy: bool) -> None:
         """Show whether the model is working, and offer to cancel."""

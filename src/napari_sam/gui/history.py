@@ -29,6 +29,8 @@ class Edit:
         Pixels of the objects layer that were written.
     records : RecordChange or None
         What became known of objects, or no longer holds.
+    layer_id : str
+        Which objects layer: its ``unique_id``.
     """
 
     label: str
@@ -36,6 +38,7 @@ class Edit:
     after: PromptState
     patch: LabelPatch | None = None
     records: RecordChange | None = None
+    layer_id: str = ""
 
     @property
     def nbytes(self) -> int:

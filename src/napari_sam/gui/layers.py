@@ -15,6 +15,7 @@ import pandas as pd
 from napari.layers import Labels, Layer, Points, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
 
+from napari_sam.gui.objects.store import holds_ids, is_writable
 from napari_sam.gui.prompting.shapes import SCRIBBLES
 from napari_sam.gui.prompting.state import FEATURE, NEGATIVE, POSITIVE, PromptState
 from napari_sam.gui.view.planes import Plane, spatial_shape
@@ -85,7 +86,7 @@ def ensure_layers(layers: LayerList, image: Image, known: RoleLayers | None = No
         The layers, and the roles that had to be created.
     """
     makers: dict[str, Callable[[Image], Layer]] = {
-        OBJECTS: _make_objects,
+        OBJECTS: make_objects,
         PROPOSAL: _make_proposal,
         BOXES: _make_boxes,
         POINTS: _make_points,
@@ -94,7 +95,10 @@ def ensure_layers(layers: LayerList, image: Image, known: RoleLayers | None = No
     created: list[str] = []
     for role, make in makers.items():
         held = getattr(known, role) if known is not None else None
-        layer = held if held is not None and held in layers else _adoptable(layers, image, role)
+        layer = held if held is not None and held in layers else None
+        if role == OBJECTS and layer is not None and not _fits(layer, role, spatial_shape(image)):
+            layer = None
+        layer = _adoptable(layers, image, role) if layer is None else layer
         if layer is None:
             layer = make(image)
             layers.append(layer)
@@ -125,13 +129,24 @@ def leave_layers(layers: LayerList, image: Image, held: RoleLayers) -> None:
 
 
 def write_prompts(held: RoleLayers, state: PromptState) -> None:
-    """Make the prompt layers hold exactly ``state``."""
-    points, boxes = held.points, held.boxes
+    """Make the prompt layers hold exactly ``state``; a layer that does is not touched, as each setter draws anew."""
+    known = read_state(held.points, held.boxes)
+    if known.labels != state.labels or not np.array_equal(known.points, state.points):
+        _write_points(held.points, state)
+    if not same_shapes(known, state):
+        _write_boxes(held.boxes, state)
+
+
+def _write_points(points: Points, state: PromptState) -> None:
     points.selected_data = set()
     points.data = state.points
     labels = np.array(state.labels, object)
     points.features = pd.DataFrame({FEATURE: pd.Categorical(labels, categories=[POSITIVE, NEGATIVE])})
-    restyle_points(points)
+    if state.labels:
+        restyle_points(points)
+
+
+def _write_boxes(boxes: Shapes, state: PromptState) -> None:
     boxes.selected_data = set()
     boxes.data = []
     if state.boxes:
@@ -159,17 +174,6 @@ def restyle_shapes(boxes: Shapes) -> None:
     boxes.edge_width = [boxes.current_edge_width / (2 if one else 1) for one in away]
 
 
-def write_proposal(layer: Labels, plane: Plane, piece: Piece | int) -> None:
-    """Show a proposal on its plane in place of what is there; 0 clears it. The layer's own undo is not involved."""
-    layer.data[plane.slicer] = 0
-    if not isinstance(piece, int) and piece.labels.size:
-        (top, left), (height, width) = piece.top_left, piece.labels.shape
-        where = list(plane.slicer)
-        where[plane.axes[0]], where[plane.axes[1]] = slice(top, top + height), slice(left, left + width)
-        layer.data[tuple(where)] = piece.labels
-    layer.refresh(extent=False)
-
-
 def _adoptable(layers: LayerList, image: Image, role: str) -> Layer | None:
     shape, present = spatial_shape(image), {str(layer.unique_id) for layer in layers}
     orphan = None
@@ -190,7 +194,7 @@ def _fits(layer: Layer, role: str, shape: tuple[int, ...]) -> bool:
     if role == BOXES:
         return isinstance(layer, Shapes) and (layer.ndim == len(shape) or layer.nshapes == 0)
     fits = isinstance(layer, Labels) and not layer.multiscale and tuple(layer.data.shape) == shape
-    return fits and (role == PROPOSAL or layer.data.dtype.itemsize >= 2)
+    return fits and (role == PROPOSAL or (holds_ids(layer.data.dtype) and is_writable(layer.data)))
 
 
 def _make_points(image: Image) -> Layer:
@@ -253,7 +257,8 @@ def _make_proposal(image: Image) -> Layer:
     return Labels(empty_labels(image), name="proposal", opacity=0.55, colormap=colormap, **spatial_kwargs(image))
 
 
-def _make_objects(image: Image) -> Layer:
+def make_objects(image: Image) -> Labels:
+    """Return an empty layer for the objects of an image, as large as the image; memory is taken where it is written."""
     return Labels(empty_labels(image), name="objects", opacity=0.6, **spatial_kwargs(image))
 
 

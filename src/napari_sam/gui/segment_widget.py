@@ -16,6 +16,7 @@ from napari_sam.gui.compute.prefetch import Prefetcher
 from napari_sam.gui.controls import Controls
 from napari_sam.gui.keys.shortcuts import Shortcuts
 from napari_sam.gui.layers import leave_layers
+from napari_sam.gui.notices import Notices
 from napari_sam.gui.objects.overview import Overview
 from napari_sam.gui.qt.lifecycle import Lifecycle
 from napari_sam.gui.recovery.autosave import Autosave
@@ -52,6 +53,8 @@ class SegmentWidget(SegmentCommands):
         self._controls = Controls(self._images.choices)
         self._session = None
         self._is_open = False
+        self._in_sight = False
+        self._notices = Notices()
         self._autosave = Autosave(self._viewer.layers, self._controls.recovery, self._controls.autosave.value)
         super().__init__(widgets=self._controls.layout(), labels=False, name="Segment")
         self._keys = Shortcuts(self._viewer, self, self.native.window)
@@ -80,13 +83,13 @@ class SegmentWidget(SegmentCommands):
             control.changed.connect(self._on_model_chosen)
         self._controls.prompt.changed.connect(self._on_prompt_chosen)
         self._keys.changed.connect(self._show_keys)
-        self._keys.notice.connect(show_info)
+        self._keys.notice.connect(self._inform)
         self._controls.keys.asked.connect(self._on_key_asked)
         self._controls.keys.reset_asked.connect(self._keys.reset)
         self._show_keys()
         self._controls.autosave.changed.connect(self._autosave.set_enabled)
-        self._autosave.notice.connect(show_info)
-        self._autosave.trouble.connect(show_warning)
+        self._autosave.notice.connect(self._inform)
+        self._autosave.trouble.connect(self._alert)
         self._lifecycle = Lifecycle(self.native)
         self._lifecycle.docked.connect(self._open)
         self._lifecycle.undocked.connect(self._shut)
@@ -101,7 +104,7 @@ class SegmentWidget(SegmentCommands):
         self._background = Background(self._factory)
         self._background.progressed.connect(self._controls.show_status)
         self._background.advanced.connect(self._controls.busy.advance)
-        self._background.warned.connect(show_warning)
+        self._background.warned.connect(self._alert)
         self._background.answered.connect(self._on_answered)
         self._background.failed.connect(self._on_failed)
         self._background.cancelled.connect(self._on_cancelled)
@@ -138,7 +141,8 @@ class SegmentWidget(SegmentCommands):
             leave_layers(self._viewer.layers, left.image, left.tools.layers)
 
     def _on_switched(self, on: bool) -> None:
-        self._keys.switch(on and self._is_open)
+        self._in_sight = on
+        self._keys.switch(on and self._is_open and self._session is not None)
 
     # -- image and layers --------------------------------------------------------------------------------------------
 
@@ -151,12 +155,14 @@ class SegmentWidget(SegmentCommands):
         if image is None:
             self._controls.show_status(NO_IMAGE)
             self._update_buttons()
+            self._on_switched(self._in_sight)
             return
         session = SegmentSession(self._viewer, image, self._submit, self._model_choice)
         self._session = session
+        self._on_switched(self._in_sight)
         self._overview = Overview(self._viewer, session, self._controls.objects)
         session.message.connect(self._controls.show_status)
-        session.notice.connect(show_info)
+        session.notice.connect(self._inform)
         session.changed.connect(self._update_buttons)
         session.view.reshaped.connect(self._on_reshaped)
         session.tools.polarity_changed.connect(self._show_polarity)
@@ -201,7 +207,7 @@ class SegmentWidget(SegmentCommands):
         known = isinstance(error, NapariSamError)
         text = str(error) if known else f"Unexpected {type(error).__name__}: {error}. The session goes on."
         self._controls.show_status(text)
-        show_error(text)
+        self._notices.tell(show_error, text)
         self._controls.show_busy(self._background.busy)
 
     def _on_cancelled(self, job: SegmentJob) -> None:
@@ -221,6 +227,12 @@ class SegmentWidget(SegmentCommands):
     def _show_polarity(self) -> None:
         if self._session is not None:
             self._controls.prompt.value = self._session.tools.polarity.label
+
+    def _inform(self, text: str) -> None:
+        self._notices.tell(show_info, text)
+
+    def _alert(self, text: str) -> None:
+        self._notices.tell(show_warning, text)
 
     def _show_keys(self) -> None:
         self._controls.show_keys(self._keys.table.__getitem__)

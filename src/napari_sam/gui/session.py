@@ -5,21 +5,22 @@ The session never computes: it hands jobs to ``submit`` and gets answers through
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
 
-from napari_sam.errors import ImageError, PromptError
+from napari_sam.errors import ImageError
 from napari_sam.gui.compute.answers import Answers
 from napari_sam.gui.compute.candidates import Candidates, describe
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.compute.thumbnails import CandidateView, pictures
 from napari_sam.gui.history import Edit, History
 from napari_sam.gui.layers import write_proposal
-from napari_sam.gui.objects.editor import ObjectEditor, Scene
+from napari_sam.gui.objects.commands import ObjectCommands
+from napari_sam.gui.objects.editor import Scene
 from napari_sam.gui.objects.plan import INSTANCE, CommitSettings
 from napari_sam.gui.prompting.prompt_tools import PromptTools
 from napari_sam.gui.prompting.prompts import PromptState, prompts_on
@@ -71,13 +72,15 @@ class SegmentSession:
         self.history = History()
         self.tools = PromptTools(viewer, image)
         self.view = ImageView(viewer, image)
-        self.editor = ObjectEditor(lambda: self.tools.layers, self.perform)
+        self.objects = ObjectCommands(viewer.layers, self)
+        self.editor = self.objects.editor
         self._cursor = viewer.cursor
         self._state = self.tools.read()
         self._connect()
 
     def _connect(self) -> None:
         self._connections.add(self.tools.edited, self._on_edited)
+        self._connections.add(self.changed, self._show_masks)
         self._connections.add(self.tools.notice, self.notice.emit)
         self._connections.add(self.tools.objects_painted, self.editor.on_painted)
         self._connections.add(self.editor.notice, self.notice.emit)
@@ -204,26 +207,15 @@ class SegmentSession:
 
     def commit(self, settings: CommitSettings | None = None) -> None:
         """Write the proposal of the shown plane into the objects layer and clear that plane's prompts."""
+        self.objects.commit(settings)
+
+    def scene(self, mode: str = INSTANCE) -> Scene | None:
+        """Return what the user sees, for the commands on objects; None where nothing can be segmented."""
         plane = self._look()
         if plane is None:
-            return
-        if not self._is_up_to_date(plane):
-            self.refresh()
-            self.message.emit("The mask of the last prompt is still being computed: commit again in a moment.")
-            return
-        self._tell(self.editor.commit, settings or CommitSettings())
-
-    def edit_object(self, object_id: int | None = None, mode: str = INSTANCE) -> None:
-        """Open a committed object of the shown plane again; None is the one under the cursor, else the selected one."""
-        self._tell(self.editor.edit_object, object_id, mode=mode)
-
-    def delete_object(self, object_id: int | None = None, mode: str = INSTANCE) -> None:
-        """Remove a committed object; None is the one under the cursor, else the selected one."""
-        self._tell(self.editor.delete_object, object_id, mode=mode)
-
-    def merge_objects(self, ids: Sequence[int] | None = None, mode: str = INSTANCE) -> None:
-        """Let objects join the first one; None: the one under the cursor joins the selected one."""
-        self._tell(self.editor.merge_objects, ids, mode=mode)
+            return None
+        cursor, made, answered = tuple(self._cursor.position), self._answers.objects(plane), self._is_up_to_date(plane)
+        return Scene(self._state, plane, cursor, mode, made, self._model().title, answered)
 
     def clear(self) -> None:
         """Remove the prompts of the shown plane."""
@@ -260,23 +252,13 @@ class SegmentSession:
     def _revert(self, edit: Edit) -> None:
         missed = self.editor.revert(edit)
         self._restore(edit.before)
+        if edit.patch is not None:
+            self.message.emit(f"Taken back: {edit.label}.")
         self._tell_missed(missed)
 
     def _tell_missed(self, pixels: int) -> None:
         if pixels:
             self.message.emit(f"{pixels} pixels were painted over by hand since then and stay as they are.")
-
-    def _tell(self, command: Callable[..., str], argument: Any, mode: str = INSTANCE) -> None:
-        """Run a command of the object editor on what is shown, and tell the user what it did or why it cannot."""
-        plane = self._look()
-        if plane is None:
-            return
-        model = self._model()
-        scene = Scene(self._state, plane, tuple(self._cursor.position), mode, self._answers.objects(plane), model.title)
-        try:
-            self.message.emit(command(scene, argument))
-        except PromptError as error:
-            self.message.emit(str(error))
 
     def _on_edited(self, label: str) -> None:
         state = self.tools.read(self._state)
@@ -348,6 +330,9 @@ class SegmentSession:
             note = prompts_on(self._state, plane).note
             self.message.emit(" ".join(filter(None, [describe(objects, choice), note])))
         self.changed.emit()
+
+    def _show_masks(self) -> None:
+        self.tools.show_masks(self._state)
 
     def _show_nothing(self, plane: Plane) -> None:
         shown: Any = self.tools.layers.proposal.data[plane.slicer]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class Scene:
         What the model proposes on the plane.
     model : str
         Which model that is.
+    is_answered : bool
+        Whether what is proposed answers the prompts as they are now.
     """
 
     state: PromptState
@@ -57,6 +59,15 @@ class Scene:
     mode: str = INSTANCE
     made: Sequence[Candidates] | None = None
     model: str = ""
+    is_answered: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What is known of one objects layer."""
+
+    ids: IdBook = field(default_factory=IdBook)
+    records: RecordBook = field(default_factory=RecordBook)
 
 
 class ObjectEditor:
@@ -70,25 +81,42 @@ class ObjectEditor:
         Returns the layers as they are now.
     perform : callable
         Takes one step: hands its pixels to :meth:`apply`, records it in the history, and shows its prompts.
+    find_layer : callable
+        Returns the labels layer of an id that is still there, or None: a step is taken back where it was made.
 
     Attributes
     ----------
     notice : Signal(str)
         What the user should know before going on.
-    records : RecordBook
-        What each object was made with.
     """
 
     notice = Signal(str)
 
-    def __init__(self, layers: Callable[[], RoleLayers], perform: Callable[[Edit], None]) -> None:
+    def __init__(
+        self,
+        layers: Callable[[], RoleLayers],
+        perform: Callable[[Edit], None],
+        find_layer: Callable[[str], Labels | None] = lambda layer_id: None,
+    ) -> None:
         self._layers = layers
+        self._find_layer = find_layer
         self._perform = perform
-        self._ids = IdBook()
+        self._known: dict[str, Knowledge] = {}
         self._writing = False
         self._warned: tuple[str, str] | None = None
-        self.records = RecordBook()
         self.last: tuple[int, ...] = ()
+
+    @property
+    def records(self) -> RecordBook:
+        """What each object of the layer in use was made with."""
+        return self._knowledge(self._layers().objects).records
+
+    @property
+    def _ids(self) -> IdBook:
+        return self._knowledge(self._layers().objects).ids
+
+    def _knowledge(self, layer: Labels) -> Knowledge:
+        return self._known.setdefault(str(layer.unique_id), Knowledge())
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -112,7 +140,7 @@ class ObjectEditor:
         written = tuple(sorted(set(ids.values())))
         label = wording.commit_label(written, edited, settings)
         after = scene.state.without(scene.plane)
-        self._perform(Edit(label, scene.state, after, patch, self.records.change(records)))
+        self._do(Edit(label, scene.state, after, patch, self.records.change(records)))
         self.last = written
         self._select(written[-1])
         return wording.committed_text(written, edited, patch, settings, refused)
@@ -135,7 +163,7 @@ class ObjectEditor:
             state = joined(state, record.prompts).with_choice(scene.plane, record.choice)
         source = f"object {region.id}"
         mask = MaskPrompt(scene.plane, region.top_left, region.mask, region.id, source, by_prompts=comes_back)
-        self._perform(Edit(f"edit {source}", scene.state, state.with_mask(scene.plane, mask)))
+        self._do(Edit(f"edit {source}", scene.state, state.with_mask(scene.plane, mask)))
         self._select(region.id)
         return f"Editing object {region.id}: add prompts, then commit it again. Clear leaves it as it is."
 
@@ -150,7 +178,7 @@ class ObjectEditor:
             if mask is not None and mask.object_id == label:
                 state = state.without(region.plane)
         change = self.records.change((), [(label, region.plane) for region in found.regions])
-        self._perform(Edit(f"delete object {label}", scene.state, state, patch, change))
+        self._do(Edit(f"delete object {label}", scene.state, state, patch, change))
         return wording.deleted_text(label, len(found.regions), found.everywhere, is_piece)
 
     def merge_objects(self, scene: Scene, ids: Sequence[int] | None = None) -> str:
@@ -171,7 +199,7 @@ class ObjectEditor:
             if mask is not None and mask.object_id in (into, region.id):
                 state = state.without(region.plane)
         label = f"merge {wording.ids_text(others)} into {into}"
-        self._perform(Edit(label, scene.state, state, patch, change))
+        self._do(Edit(label, scene.state, state, patch, change))
         self._select(into)
         return wording.merged_text(others, into, all(found.everywhere for found in founds))
 
@@ -193,26 +221,27 @@ class ObjectEditor:
 
     def apply(self, edit: Edit) -> int:
         """Write the pixels of a step, for the first time or again; return how many were painted over since."""
-        missed = 0
+        missed, layer = 0, self._layer_of(edit)
+        known = self._knowledge(layer)
         if edit.patch is not None:
-            objects = self._layers().objects
             with self._silent():
-                make_room(objects, max(edit.patch.ids, default=0))
-                missed = apply_patch(objects, edit.patch)
-            self._ids.written(edit.patch)
+                make_room(layer, max(edit.patch.ids, default=0))
+                missed = apply_patch(layer, edit.patch)
+            known.ids.written(edit.patch)
         if edit.records is not None:
-            self.records.apply(edit.records)
+            known.records.apply(edit.records)
         return missed
 
     def revert(self, edit: Edit) -> int:
         """Take the pixels of a step back; return how many were painted over since and stay."""
-        missed = 0
+        missed, layer = 0, self._layer_of(edit)
+        known = self._knowledge(layer)
         if edit.patch is not None:
             with self._silent():
-                missed = revert_patch(self._layers().objects, edit.patch)
-            self._ids.taken_back(edit.patch)
+                missed = revert_patch(layer, edit.patch)
+            known.ids.taken_back(edit.patch)
         if edit.records is not None:
-            self.records.revert(edit.records)
+            known.records.revert(edit.records)
         return missed
 
     def on_painted(self, atoms: Iterable[Any] | None) -> None:
@@ -234,6 +263,16 @@ class ObjectEditor:
             yield
         finally:
             self._writing = False
+
+    def _layer_of(self, edit: Edit) -> Labels:
+        objects = self._layers().objects
+        if edit.layer_id in ("", str(objects.unique_id)):
+            return objects
+        # Deleted since: its successor takes what is done again.
+        return self._find_layer(edit.layer_id) or objects
+
+    def _do(self, edit: Edit) -> None:
+        self._perform(replace(edit, layer_id=str(self._layers().objects.unique_id)))
 
     def _objects(self) -> Labels:
         layers = self._layers()

@@ -18,6 +18,10 @@ from napari_sam.gui.layers import (
     role_of,
     write_prompts,
 )
+from napari_sam.gui.objects.adopt import claim, release
+from napari_sam.gui.prompting.label_source import choose_label, mask_from_label
+from napari_sam.gui.prompting.masks import MaskPrompt
+from napari_sam.gui.prompting.outline import MaskOutline
 from napari_sam.gui.prompting.polarity import Polarity
 from napari_sam.gui.prompting.prompts import FEATURE, PromptState, read_state
 from napari_sam.gui.qt.connections import Connections
@@ -25,7 +29,9 @@ from napari_sam.gui.qt.timers import Debounce
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels
+
+    from napari_sam.gui.view.planes import Plane
 
 # Shapes and Points announce a change before and after it; only what is done counts.
 DONE = ("added", "removed", "changed")
@@ -58,6 +64,7 @@ class PromptTools:
         self._deselect = Debounce(self._deselect_points, 0)
         self.layers, _ = ensure_layers(viewer.layers, image)
         self.polarity = Polarity(self.layers.points, self.layers.boxes)
+        self._outline = MaskOutline(viewer, image)
         self._attach()
         self._connections.add(viewer.layers.events.removed, self._on_layer_removed)
         for name in SPATIAL:
@@ -80,6 +87,15 @@ class PromptTools:
             write_prompts(self.layers, state)
             self.polarity.label = label
 
+    def show_masks(self, state: PromptState) -> None:
+        """Draw the outlines of the mask prompts, which no prompt layer holds."""
+        self._outline.show(state.masks.values())
+
+    def mask_from(self, layer: Labels | None, label: int | None, plane: Plane) -> MaskPrompt:
+        """Return an object of a Labels layer as a prompt; raises PromptError where there is none on the plane."""
+        chosen, number = choose_label(self._viewer, layer, label)
+        return mask_from_label(self._viewer, self._image, plane, chosen, number)
+
     def use_points(self) -> None:
         """Make the points layer active, ready for clicks."""
         self._viewer.layers.selection.active = self.layers.points
@@ -90,12 +106,25 @@ class PromptTools:
         self._viewer.layers.selection.active = self.layers.boxes
         self.layers.boxes.mode = mode
 
+    def use_objects(self, layer: Labels) -> None:
+        """Let another layer of the viewer take the objects; the one that did becomes the user's own."""
+        if layer is self.layers.objects:
+            return
+        self._detach()
+        release(self.layers.objects)
+        claim(layer, self._image)
+        self.layers.objects = layer
+        self.polarity = Polarity(self.layers.points, self.layers.boxes)
+        self._attach()
+        self.renewed.emit()
+
     def close(self) -> None:
         """Disconnect from the layers, which stay."""
         self._recreate.stop()
         self._deselect.stop()
         self._connections.clear()
         self._detach()
+        self._outline.close()
 
     def _attach(self) -> None:
         points, boxes, objects = self.layers.points, self.layers.boxes, self.layers.objects
@@ -151,6 +180,8 @@ class PromptTools:
 
     def _on_objects_replaced(self, event: Any) -> None:
         self.objects_painted.emit(None)
+        # It may have another shape, or an array that cannot be written to.
+        self._recreate.request()
 
     def _on_layer_removed(self, event: Any) -> None:
         if role_of(event.value) is not None and any(event.value is layer for layer in self.layers.all()):
@@ -161,20 +192,26 @@ class PromptTools:
         if self._image not in self._viewer.layers:
             return
         self._detach()
+        before = self.layers.objects
         self.layers, created = ensure_layers(self._viewer.layers, self._image, self.layers)
+        if before is not self.layers.objects:
+            release(before)
         self.polarity = Polarity(self.layers.points, self.layers.boxes)
         self._attach()
         if not created:
             return
         self.use_points()
-        self.objects_painted.emit(None)
-        lost = " The committed objects went with it." if "objects" in created else ""
+        lost = ""
+        if "objects" in created:
+            unfit = f" '{before.name}' no longer fits the image, or cannot be written to, and is left as it is."
+            lost = unfit if before in self._viewer.layers else " The committed objects went with it."
         self.notice.emit(f"Made a new layer for: {', '.join(created)}. The Segment widget needs it.{lost}")
         self.renewed.emit()
 
     def _on_image_moved(self, event: Any) -> None:
         for layer in self.layers.all():
             copy_placement(self._image, layer)
+        self._outline.follow()
 
 
 def _is_done(event: Any) -> bool:
