@@ -71,13 +71,15 @@ def image() -> np.ndarray[Any, Any]:
 def open_bench(make_napari_viewer: Any, zoo: FakeZoo) -> Callable[..., Bench]:
     """Return a function that docks the widget in a viewer with one image layer."""
 
-    def open_bench(data: Any = None, viewer: Any = None, **layer_kwargs: Any) -> Bench:
+    def open_bench(data: Any = None, viewer: Any = None, prefetch: bool = False, **layer_kwargs: Any) -> Bench:
         from napari_sam.gui.segment_widget import SegmentWidget
 
         viewer = make_napari_viewer() if viewer is None else viewer
         if data is not None:
             viewer.add_image(data, **layer_kwargs)
         widget = SegmentWidget(viewer, zoo)
+        # Off, so that tests can count what is read and encoded.
+        widget["prefetch"].value = prefetch
         viewer.window.add_dock_widget(widget, name="Segment")
         assert widget.wait(20)
         return Bench(viewer, widget)

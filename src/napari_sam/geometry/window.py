@@ -119,7 +119,7 @@ class WindowPlan:
             # The last window of a row is cut off on the right rather than moved: it stays on the lattice.
             corner.append(max(0, min(snapped, -(-max(0, length - side) // spacing) * spacing)))
         height, width = (min(side, length - at) for length, at in zip(self.shape_hw, corner, strict=True))
-        return Window(corner[0], corner[1], height, width, max(1, side // self.model_side))
+        return Window(corner[0], corner[1], height, width, max(1, max(height, width) // self.model_side))
 
     def around(self, rect: Rect, side: int = 0) -> Window:
         """Return a window with room around a rectangle; at least of this side, larger where it has to be."""
