@@ -33,3 +33,47 @@ def test_the_depth_is_bounded():
     for number in range(5):
         history.push(edit(number))
     assert [step.label for step in iter(history.undo, None)] == ["4", "3"]
+
+
+def test_the_memory_is_bounded_but_the_last_step_always_stays():
+    history = History(max_bytes=40)
+    for number in range(5):
+        history.push(edit(number))
+    assert [step.label for step in iter(history.undo, None)] == ["4", "3"]
+    big = Edit("big", PromptState(np.zeros((0, 2))), PromptState(np.zeros((1000, 2))))
+    history.push(big)
+    assert history.undo_label == "big"
+    assert history.nbytes == big.nbytes
+    history.push(edit(6))
+    assert history.undo_label == "6"
+    assert history.nbytes == edit(6).nbytes
+
+
+def test_it_tells_what_it_would_take_back_and_do_again():
+    history = History()
+    assert (history.undo_label, history.redo_label) == ("", "")
+    history.push(edit(1))
+    history.push(edit(2))
+    history.undo()
+    assert (history.undo_label, history.redo_label) == ("1", "2")
+
+
+def test_every_step_is_announced_after_it_happened():
+    history, said = History(), []
+    history.recorded.connect(lambda what, step: said.append((what, step.label, history.undo_label)))
+    applied = []
+    history.push(edit(1))
+    history.undo(lambda step: applied.append(("undo", len(said))))
+    history.redo(lambda step: applied.append(("redo", len(said))))
+    assert said == [("push", "1", "1"), ("undo", "1", ""), ("redo", "1", "1")]
+    assert applied == [("undo", 1), ("redo", 2)]
+
+
+def test_undone_steps_that_are_forgotten_free_their_memory():
+    history = History()
+    history.push(edit(1))
+    history.push(edit(2))
+    history.undo()
+    history.undo()
+    history.push(edit(3))
+    assert history.nbytes == edit(3).nbytes
