@@ -7,30 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from psygnal import Signal
 
-from napari_sam.errors import ImageError
+from napari_sam.errors import ImageError, PromptError
 from napari_sam.gui.compute.answers import Answers
 from napari_sam.gui.compute.candidates import Candidates, describe
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.compute.thumbnails import CandidateView, pictures
 from napari_sam.gui.history import Edit, History
-from napari_sam.gui.layers import write_proposal
 from napari_sam.gui.objects.commands import ObjectCommands
 from napari_sam.gui.objects.editor import Scene
 from napari_sam.gui.objects.plan import INSTANCE, CommitSettings
 from napari_sam.gui.prompting.prompt_tools import PromptTools
 from napari_sam.gui.prompting.prompts import PromptState, prompts_on
+from napari_sam.gui.proposal import write_proposal
 from napari_sam.gui.qt.connections import Connections
 from napari_sam.gui.view.image_view import ImageView
 from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 READY = "Ready: click an object, or draw a box around it."
 
@@ -121,7 +120,7 @@ class SegmentSession:
             return
         job = self._job(plane)
         if not job.prompts:
-            self._show_nothing(plane)
+            self._clear_proposal(plane)
             self.changed.emit()
             if job.key in (self._prepared, self._failed):
                 self.message.emit(prompts_on(self._state, plane).note or READY)
@@ -129,7 +128,8 @@ class SegmentSession:
         elif self._answers.holds(job):
             self._show(plane)
             return
-        if self._asked is None or (self._asked.key, self._asked.fingerprint) != (job.key, job.fingerprint):
+        asked = self._asked
+        if asked is None or (asked.key, asked.fingerprint, asked.choice) != (job.key, job.fingerprint, job.choice):
             self._asked = job
             self._submit(job)
 
@@ -204,6 +204,8 @@ class SegmentSession:
     def _choose(self, plane: Plane, choice: int) -> None:
         self._record("choose a candidate", self._state.with_choice(plane, choice))
         self._show(plane)
+        if not self._is_up_to_date(plane):
+            self.refresh()
 
     def commit(self, settings: CommitSettings | None = None) -> None:
         """Write the proposal of the shown plane into the objects layer and clear that plane's prompts."""
@@ -216,6 +218,21 @@ class SegmentSession:
             return None
         cursor, made, answered = tuple(self._cursor.position), self._answers.objects(plane), self._is_up_to_date(plane)
         return Scene(self._state, plane, cursor, mode, made, self._model().title, answered)
+
+    def use_label(self, layer: Labels | None = None, label: int | None = None) -> None:
+        """Take an object of a Labels layer as a mask prompt; without one, that under the cursor, else the selected."""
+        plane = self._look()
+        if plane is None:
+            return
+        try:
+            mask = self.tools.mask_from(layer, label, plane)
+        except PromptError as error:
+            self.message.emit(str(error))
+            return
+        state = self._state.with_mask(plane, mask).with_choice(plane, None)
+        if not state.same_prompts(self._state):
+            self._record("use a label", state)
+            self.refresh()
 
     def clear(self) -> None:
         """Remove the prompts of the shown plane."""
@@ -318,14 +335,15 @@ class SegmentSession:
         return not job.prompts or self._answers.holds(job)
 
     def _candidates(self, plane: Plane) -> tuple[Candidates, ...] | None:
-        return self._answers.objects(plane) if self._is_up_to_date(plane) else None
+        return self._answers.objects(plane) if self._answers.matches(self._job(plane)) else None
 
     def _show(self, plane: Plane) -> None:
         objects = self._answers.objects(plane)
         if objects is None:
             return
         choice = self._state.choices.get(plane)
-        write_proposal(self.tools.layers.proposal, plane, self._answers.pieces(plane)[objects[0].shown(choice)])
+        piece = self._answers.pieces(plane)[objects[0].shown(choice)]
+        write_proposal(self.tools.layers.proposal, plane, piece, self.view)
         if plane == self._plane:
             note = prompts_on(self._state, plane).note
             self.message.emit(" ".join(filter(None, [describe(objects, choice), note])))
@@ -334,14 +352,9 @@ class SegmentSession:
     def _show_masks(self) -> None:
         self.tools.show_masks(self._state)
 
-    def _show_nothing(self, plane: Plane) -> None:
-        shown: Any = self.tools.layers.proposal.data[plane.slicer]
-        if plane in self._answers or np.any(shown):
-            self._clear_proposal(plane)
-
     def _clear_proposal(self, plane: Plane) -> None:
         self._answers.drop(plane)
-        write_proposal(self.tools.layers.proposal, plane, 0)
+        write_proposal(self.tools.layers.proposal, plane, 0, self.view)
 
 
 def _nothing_to_choose(objects: tuple[Candidates, ...] | None) -> str:

@@ -37,7 +37,12 @@ class Answers:
         self._answers[job.plane] = PlaneAnswer(job.key, job.fingerprint, answer.objects, answer.pieces)
 
     def holds(self, job: SegmentJob) -> bool:
-        """Return whether the masks that answer exactly this job are there."""
+        """Return whether the masks that answer exactly this job are there, the chosen one as good as can be."""
+        objects = self.objects(job.plane) or ()
+        return self.matches(job) and all(one.shown(job.choice) not in one.unsettled for one in objects)
+
+    def matches(self, job: SegmentJob) -> bool:
+        """Return whether masks for the prompts of this job are there; another window may show the chosen one better."""
         answer = self._answers.get(job.plane)
         return (
             answer is not None

@@ -62,11 +62,14 @@ class Candidates:
         Index of the mask shown until the user chooses another.
     top_left : tuple of int
         (row, column) in the plane of the masks' first pixel: they have the size of the window that was encoded.
+    unsettled : frozenset of int
+        Masks that another window would show better, should they be chosen: cut off at a border, or very small.
     """
 
     prediction: Prediction
     first: int
     top_left: tuple[int, int] = (0, 0)
+    unsettled: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         """Return the number of masks."""

@@ -137,10 +137,25 @@ class WindowSearch:
                 break
             self._report(f"The object is larger than the window: looking at {larger.side} x {larger.side} pixels ...")
             window = larger
-        if rect is None:
-            return _trimmed(found)
-        closer = self._plan.closer(window, rect, SMALL)
-        return _trimmed(found if closer is None else self._sharpened(found, rect, closer, one))
+        found = replace(found, unsettled=self._unsettled(found, window))
+        closer = None if rect is None else self._plan.closer(window, rect, SMALL)
+        if rect is not None and closer is not None:
+            found = self._sharpened(found, rect, closer, one)
+        return _trimmed(found)
+
+    def _unsettled(self, found: Candidates, window: Window) -> frozenset[int]:
+        """Return the masks beside the shown one that would lead to another window if they were chosen."""
+        others = {}
+        for index, mask in enumerate(found.prediction.masks):
+            rect = extent_of(mask, found.top_left)
+            if rect is not None and index != found.shown(self._job.choice):
+                others[index] = rect
+        return frozenset(
+            index
+            for index, rect in others.items()
+            if (self._plan.cuts(window, rect) and self._plan.larger(window, rect) is not None)
+            or self._plan.closer(window, rect, SMALL) is not None
+        )
 
     def _sharpened(self, found: Candidates, rect: Rect, closer: Window, one: ObjectPrompts) -> Candidates:
         """Return the candidates with the shown one as a closer window shows it, unless that shows something else."""
