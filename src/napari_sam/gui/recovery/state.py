@@ -21,6 +21,8 @@ FORMAT = "napari-sam-journal"
 VERSION = 1
 HEADER, PROMPTS, PIXELS, BLOCK, RECORDS = "header", "prompts", "pixels", "block", "records"
 NOTES, REFERENCE, END, RESUMED = "notes", "reference", "end", "resumed"
+# Written together, so that a damaged entry costs what it said and not what fits the rest no more.
+_TOGETHER = (("points", "labels"), ("boxes", "shape_types", "shape_labels"), ("choices",), ("masks",))
 _DAMAGE = (KeyError, TypeError, ValueError, IndexError, OverflowError, zlib.error, binascii.Error)
 
 
@@ -62,11 +64,14 @@ class ImageIdentity:
         """Return whether both are the same image, as far as can be told without reading it."""
         if self.shape != other.shape or self.dtype != other.dtype:
             return False
-        same_sample = self.sample == other.sample or None in (self.sample, other.sample)
         same_name = self.name == other.name
-        if self.path is not None and self.path == other.path:
+        same_sample = self.sample == other.sample or None in (self.sample, other.sample)
+        if None in (self.path, other.path):
+            return same_name and same_sample
+        if self.path == other.path:
             return same_name or same_sample
-        return same_name and same_sample
+        # Every experiment has its img.tif: a file of the same name elsewhere is the same only by its pixels.
+        return same_name and self.sample is not None and self.sample == other.sample
 
     def to_json(self) -> Json:
         """Return plain values."""
@@ -139,8 +144,10 @@ class JournalState:
         return self.prompt_count == 0 and not self.labels.ids()
 
     def changed_prompts(self, wanted: Json) -> Json:
-        """Return those fields of ``wanted`` that are not known yet."""
-        return {name: value for name, value in wanted.items() if value != self._prompts.get(name, [])}
+        """Return those fields of ``wanted`` that are not known yet, with those that only make sense together."""
+        new = {name for name, value in wanted.items() if value != self._prompts.get(name, [])}
+        groups = [group for group in _TOGETHER if new.intersection(group)]
+        return {name: wanted[name] for group in groups for name in group}
 
     def apply(self, entry: Entry) -> None:
         """Take one more entry in; one that makes no sense is counted as lost, the others still count."""
