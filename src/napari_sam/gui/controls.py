@@ -26,6 +26,9 @@ from napari_sam.gui.recovery.switch import autosave_default
 
 CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 
+# What keyboards have on that key; the word would make buttons twice as wide.
+SHIFT = "\N{UPWARDS WHITE ARROW}"
+
 
 class Controls:
     """Every control of the widget, by name.
@@ -130,8 +133,7 @@ class Controls:
             group("main", "What is segmented, and by which model.", self.image, self.model, self.prompt),
             button_row("tools", "What to draw as a prompt.", *self.tools()),
             self.candidates.row,
-            button_row("candidate_steps", "Which of several masks is meant.", self.next_candidate),
-            button_row("commits", "Keep the mask.", self.commit),
+            button_row("commits", "Another mask, or this one for good.", self.next_candidate, self.commit),
             button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
             self.objects.section,
             Section(
@@ -174,7 +176,7 @@ class Controls:
         for control, text, tooltip in self._keyed:
             key = key_of(control.name)
             if text:
-                cast(PushButton, control).text = f"{text} ({key})" if key else text
+                cast(PushButton, control).text = f"{text} ({key.replace('Shift+', SHIFT)})" if key else text
             self._show_key_in_tooltip(control, tooltip)
         self.keys.show_keys(key_of)
 
