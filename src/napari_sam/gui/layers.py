@@ -17,14 +17,12 @@ from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_sam.gui.objects.store import holds_ids, is_writable
 from napari_sam.gui.prompting.shapes import SCRIBBLES
-from napari_sam.gui.prompting.state import FEATURE, NEGATIVE, POSITIVE, PromptState
-from napari_sam.gui.view.planes import Plane, spatial_shape
+from napari_sam.gui.prompting.state import FEATURE, NEGATIVE, POSITIVE, PromptState, read_state
+from napari_sam.gui.view.planes import spatial_shape
 
 if TYPE_CHECKING:
     from napari.components import LayerList
     from napari.layers import Image
-
-    from napari_sam.gui.compute.candidates import Piece
 
 METADATA_KEY = "napari_sam"
 POINTS, BOXES, PROPOSAL, OBJECTS = "points", "boxes", "proposal", "objects"
@@ -133,7 +131,7 @@ def write_prompts(held: RoleLayers, state: PromptState) -> None:
     known = read_state(held.points, held.boxes)
     if known.labels != state.labels or not np.array_equal(known.points, state.points):
         _write_points(held.points, state)
-    if not same_shapes(known, state):
+    if not known.same_shapes(state):
         _write_boxes(held.boxes, state)
 
 
@@ -222,15 +220,24 @@ def _make_points(image: Image) -> Layer:
 def set_next_label(points: Points, label: str) -> None:
     """Make the next point positive or negative, in category, colour and symbol."""
     points.selected_data = set()
-    points.feature_defaults = _category(label)
-    points.current_symbol = SYMBOLS[label]
+    if _next_category(points) != label:
+        points.feature_defaults = _category(label)
+    if str(points.current_symbol) != SYMBOLS[label]:
+        points.current_symbol = SYMBOLS[label]
 
 
 def set_next_scribble(boxes: Shapes, label: str) -> None:
     """Make the next scribble positive or negative, in category and colour."""
     boxes.selected_data = set()
-    boxes.feature_defaults = _category(label)
-    boxes.current_edge_color = POSITIVE_COLOR if label == POSITIVE else NEGATIVE_COLOR
+    if _next_category(boxes) != label:
+        boxes.feature_defaults = _category(label)
+    color = POSITIVE_COLOR if label == POSITIVE else NEGATIVE_COLOR
+    if not str(boxes.current_edge_color).lower().startswith(color.lower()):  # napari adds the opacity
+        boxes.current_edge_color = color
+
+
+def _next_category(layer: Points | Shapes) -> str:
+    return str(layer.feature_defaults[FEATURE].iloc[0]) if FEATURE in layer.feature_defaults else ""
 
 
 def _category(label: str) -> pd.DataFrame:

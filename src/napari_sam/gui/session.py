@@ -66,6 +66,7 @@ class SegmentSession:
         self._asked: SegmentJob | None = None
         self._prepared: Hashable = None
         self._failed: Hashable = None
+        self._told: set[str] = set()
         self._plane: Plane | None = None
         self._connections = Connections()
         self.history = History()
@@ -163,13 +164,20 @@ class SegmentSession:
         if (wanted.key, wanted.fingerprint) != (job.key, job.fingerprint):
             return
         for note in answer.notes if is_new else ():
-            self.notice.emit(note)
+            self._tell_once(note)
         if not job.prompts:
             if job.plane == self._plane:
                 self.message.emit(prompts_on(self._state, job.plane).note or READY)
             return
         self._answers.add(job, answer)
         self._show(job.plane)
+
+    def _tell_once(self, note: str) -> None:
+        """Tell what is noted on many slices on the first one only; numbers may differ."""
+        kind = "".join(letter for letter in note if not letter.isdigit())
+        if kind not in self._told:
+            self._told.add(kind)
+            self.notice.emit(note)
 
     def next_candidate(self, step: int = 1) -> None:
         """Show the next of the candidate masks, or with -1 the one before; after the last comes the first."""
@@ -312,23 +320,41 @@ class SegmentSession:
                 self._clear_proposal(plane)
 
     def _job(self, plane: Plane) -> SegmentJob:
+        return replace(
+            self._base(plane),
+            prompts=prompts_on(self._state, plane).objects,
+            choice=self._state.choices.get(plane),
+            fingerprint=self._state.fingerprint(plane),
+        )
+
+    def _base(self, plane: Plane) -> SegmentJob:
         return SegmentJob(
             model=self._model(),
             image=self.view.token,
             plane=plane,
             limits=self.view.limits(),
             read=self.view.reader(plane),
-            prompts=prompts_on(self._state, plane).objects,
-            choice=self._state.choices.get(plane),
-            fingerprint=self._state.fingerprint(plane),
             view_yx=self.view.visible(plane),
         )
+
+    def base_job(self) -> SegmentJob | None:
+        """Return the job that prepares the shown plane, without prompts; None where nothing can be segmented."""
+        return None if self._plane is None else self._base(self._plane)
+
+    def prepared_job(self) -> SegmentJob | None:
+        """Return that job if it has been answered: clicks on the shown plane need no encoding."""
+        job = self.base_job()
+        return job if job is not None and job.key == self._prepared else None
+
+    def has_prompts(self, plane: Plane) -> bool:
+        """Return whether anything is drawn on a plane."""
+        return not self._state.without(plane).same_prompts(self._state)
 
     def neighbours(self) -> list[SegmentJob]:
         """Return jobs that prepare the planes next to the shown one, the likeliest to be shown next first."""
         if self._plane is None or self._prepared != self._job(self._plane).key:
             return []
-        return [replace(self._job(plane), prompts=()) for plane in self.view.neighbours(self._plane)]
+        return [self._base(plane) for plane in self.view.neighbours(self._plane)]
 
     def _is_up_to_date(self, plane: Plane) -> bool:
         job = self._job(plane)
@@ -346,7 +372,10 @@ class SegmentSession:
         write_proposal(self.tools.layers.proposal, plane, piece, self.view)
         if plane == self._plane:
             note = prompts_on(self._state, plane).note
-            self.message.emit(" ".join(filter(None, [describe(objects, choice), note])))
+            mask = self._state.masks.get(plane)
+            edited = None if mask is None else mask.object_id
+            editing = "" if edited is None else f"Editing object {edited}:"
+            self.message.emit(" ".join(filter(None, [editing, describe(objects, choice), note])))
         self.changed.emit()
 
     def _show_masks(self) -> None:

@@ -59,10 +59,16 @@ class PromptState:
         """Return whether both states hold the same points, shapes and masks, choices aside."""
         return (
             self.labels == other.labels
-            and self.shape_types == other.shape_types
-            and self.shape_labels == other.shape_labels
             and {mask.key for mask in self.masks.values()} == {mask.key for mask in other.masks.values()}
             and np.array_equal(self.points, other.points)
+            and self.same_shapes(other)
+        )
+
+    def same_shapes(self, other: PromptState) -> bool:
+        """Return whether both states hold the same shapes."""
+        return (
+            self.shape_types == other.shape_types
+            and self.shape_labels == other.shape_labels
             and len(self.boxes) == len(other.boxes)
             and all(np.array_equal(mine, theirs) for mine, theirs in zip(self.boxes, other.boxes, strict=True))
         )

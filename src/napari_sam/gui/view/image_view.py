@@ -105,6 +105,12 @@ class ImageView:
         self._note_move(plane)
         return plane
 
+    @property
+    def is_transposed(self) -> bool:
+        """Whether the viewer shows columns downwards and rows across."""
+        first, second = self._dims.order[-2:]
+        return bool(first > second)
+
     def reader(self, plane: Plane) -> PlaneReader | DrawnReader:
         """Return what reads one plane, for the background thread."""
         if not self._is_drawn:
