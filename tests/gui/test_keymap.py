@@ -107,12 +107,12 @@ def test_a_key_somebody_took_over_meanwhile_stays_theirs():
 
 
 def test_a_changed_key_replaces_the_default(table: KeyTable):
-    table.change("commit", "shift+c", {})
-    assert table["commit"] == "Shift+C"
-    assert table.changes() == {"commit": "Shift+C"}
+    table.change("commit", "shift+f5", {})
+    assert table["commit"] == "Shift+F5"
+    assert table.changes() == {"commit": "Shift+F5"}
     viewer, target = ViewerModel(), Target()
     KeyBinder(viewer, target, table).bind()
-    viewer.keymap[coerce_keybinding("Shift+C")](viewer)
+    viewer.keymap[coerce_keybinding("Shift+F5")](viewer)
     assert target.called == ["commit"]
     assert coerce_keybinding("G") not in viewer.keymap
 

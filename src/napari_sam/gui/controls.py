@@ -13,7 +13,9 @@ from napari_sam.gui.keymap import KEYMAP, key_of
 from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
 from napari_sam.gui.panels.busy import Busy
 from napari_sam.gui.panels.candidate_picker import CandidatePicker
+from napari_sam.gui.panels.hover_switch import HoverSwitch
 from napari_sam.gui.panels.key_editor import KeyEditor
+from napari_sam.gui.panels.model_view import ModelView
 from napari_sam.gui.panels.objects_panel import ObjectsPanel
 from napari_sam.gui.panels.recovery_banner import RecoveryBanner
 from napari_sam.gui.panels.section import Section, button_row, group
@@ -109,6 +111,8 @@ class Controls:
             tooltip="While nothing else is to be done, prepare the slices before and after the shown one. "
             "Slices that take long, or are too large to keep, are left alone.",
         )
+        self.model_view = ModelView()
+        self.hover = HoverSwitch()
         self.recovery = RecoveryBanner()
         self.autosave = CheckBox(
             name="autosave",
@@ -130,12 +134,15 @@ class Controls:
             "body",
             "The controls of the tool.",
             self.recovery,
-            group("main", "What is segmented, and by which model.", self.image, self.model, self.prompt),
+            group(
+                "main", "What is segmented, and by which model.", self.image, self.model, self.prompt, self.hover.box
+            ),
             button_row("tools", "What to draw as a prompt.", *self.tools()),
             self.candidates.row,
             button_row("commits", "Another mask, or this one for good.", self.next_candidate, self.commit),
             button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
             self.objects.section,
+            self.model_view.section,
             Section(
                 "advanced",
                 "Advanced",
@@ -150,7 +157,7 @@ class Controls:
             labels=False,
         )
         busy = button_row("busy", "Whether the model is working.", self.progress, self.cancel)
-        return [body, group("footer", "What goes on.", self.status, busy, labels=False)]
+        return [body, group("footer", "What goes on.", self.model_view.warning_box, self.status, busy, labels=False)]
 
     def prepare_native(self, native: QWidget, layout: list[Widget]) -> None:
         """Set what magicgui has no words for: what scrolls, text that wraps, long names cut short."""
@@ -213,6 +220,7 @@ class Controls:
         """Yield the buttons; each calls the widget's method of its own name."""
         yield from (*self.tools(), self.next_candidate, self.commit)
         yield from (self.undo, self.redo, self.clear, self.cancel)
+        yield from self.model_view.buttons()
 
 
 def _button(name: str, text: str, tooltip: str) -> PushButton:

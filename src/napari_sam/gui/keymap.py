@@ -44,6 +44,11 @@ KEYMAP: tuple[KeyAction, ...] = (
     KeyAction("Shift+G", "use_polygon", "Outline an object corner by corner"),
     KeyAction("Shift+O", "use_ellipse", "Draw ellipses"),
     KeyAction("Shift+S", "use_scribble", "Draw lines that count as clicks"),
+    KeyAction("Shift+U", "use_label", "Take the object of any labels layer under the cursor as a prompt"),
+    KeyAction("Shift+E", "edit_object", "Open the object under the cursor again"),
+    KeyAction("Shift+D", "delete_object", "Delete the object under the cursor"),
+    KeyAction("Shift+M", "merge_objects", "Let the object under the cursor join the selected one"),
+    KeyAction("Shift+C", "continue_object", "Commit to the object under the cursor from now on"),
 )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from magicgui.widgets import ComboBox, Label, LineEdit, PushButton, SpinBox, Widget
 from psygnal import Signal
 
-from napari_sam.gui.keymap import key_of
 from napari_sam.gui.objects.ids import HIGHEST_POSSIBLE
 from napari_sam.gui.objects.plan import INSTANCE, KEEP, MODES, OVERLAPS, SEMANTIC, CommitSettings
 from napari_sam.gui.panels.object_table import ObjectRow, ObjectTable
@@ -188,7 +187,4 @@ class ObjectsPanel:
 
 
 def _button(name: str, text: str, tooltip: str) -> PushButton:
-    key = key_of(name)
-    return PushButton(
-        name=name, text=f"{text} ({key})" if key else text, tooltip=tooltip + (f" Key {key}." if key else "")
-    )
+    return PushButton(name=name, text=text, tooltip=tooltip)

@@ -6,6 +6,7 @@ from qtpy.QtCore import QRect, QSize
 from qtpy.QtWidgets import QLayout, QLayoutItem, QWidget
 
 GAP = 4
+FEW = 3
 
 
 class EvenFlow(QLayout):
@@ -51,9 +52,9 @@ class EvenFlow(QLayout):
         return max(lines * (self._tallest(shown) + GAP) - GAP, 0)
 
     def sizeHint(self) -> QSize:
-        """Return the size with two columns, which is what a dock has room for."""
+        """Return the size with a few columns, which is what a dock has room for."""
         shown = self._shown()
-        width = min(len(shown), 2) * (self._widest(shown) + GAP)
+        width = min(len(shown), FEW) * (self._widest(shown) + GAP)
         return QSize(width, self.heightForWidth(width))
 
     def minimumSize(self) -> QSize:

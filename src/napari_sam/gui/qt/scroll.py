@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
 
@@ -33,10 +33,16 @@ class SideFit(QScrollArea):
             self._fit()
         return bool(super().eventFilter(watched, event))
 
-    def _fit(self) -> None:
+    def sizeHint(self) -> QSize:
+        """Return what the content would like, and room for the scroll bar."""
+        return QSize(self._content.sizeHint().width() + self._beside(), super().sizeHint().height())
+
+    def _beside(self) -> int:
         bar = self.verticalScrollBar()
-        frame = 2 * max(self.frameWidth(), 1)
-        needed = self._content.minimumSizeHint().width() + frame + (0 if bar is None else bar.sizeHint().width())
+        return 2 * max(self.frameWidth(), 1) + (0 if bar is None else bar.sizeHint().width())
+
+    def _fit(self) -> None:
+        needed = self._content.minimumSizeHint().width() + self._beside()
         if needed != self.minimumWidth():
             self.setMinimumWidth(needed)
 
