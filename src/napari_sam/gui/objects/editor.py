@@ -140,8 +140,8 @@ class ObjectEditor:
         written = tuple(sorted(set(ids.values())))
         label = wording.commit_label(written, edited, settings)
         after = scene.state.without(scene.plane)
-        self._do(Edit(label, scene.state, after, patch, self.records.change(records)))
         self.last = written
+        self._do(Edit(label, scene.state, after, patch, self.records.change(records)))
         self._select(written[-1])
         return wording.committed_text(written, edited, patch, settings, refused)
 

@@ -95,7 +95,8 @@ class Overview:
         self._layer_connections.clear()
         layer = self._session.tools.layers.objects
         # Painting, undo and redo of napari's, another slice: whatever is drawn anew is counted anew.
-        self._layer_connections.add(layer.events.set_data, self._census.request)
+        for name in ("set_data", "labels_update", "paint", "data"):
+            self._layer_connections.add(getattr(layer.events, name), self._census.request)
         self._layer_connections.add(layer.events.selected_label, self._on_selected)
         self._layer_connections.add(layer.events.name, self._layers_changed.request)
         self._layer_connections.add(layer.events.features, self._show_classes)
