@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_sam.gui.recovery.autosave import Autosave
     from napari_sam.gui.session import SegmentSession
     from napari_sam.gui.view.image_choice import ImageChoice
+    from napari_sam.gui.vision import Vision
 
 
 class SegmentCommands(Container[Widget]):
@@ -35,6 +36,7 @@ class SegmentCommands(Container[Widget]):
     _images: ImageChoice
     _autosave: Autosave
     _keys: Shortcuts
+    _vision: Vision
     _is_open: bool
 
     def __getitem__(self, key: Any) -> Any:
@@ -60,7 +62,13 @@ class SegmentCommands(Container[Widget]):
         if not self._is_open:
             return False
         waiting = self._session is not None and self._session.pending
-        return waiting or self._images.pending or self._background.pending or self._autosave.pending
+        return (
+            waiting
+            or self._images.pending
+            or self._background.pending
+            or self._autosave.pending
+            or self._vision.pending
+        )
 
     def wait(self, timeout_s: float = 60.0) -> bool:
         """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
@@ -72,6 +80,18 @@ class SegmentCommands(Container[Widget]):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.005)
+
+    def set_contrast(self) -> None:
+        """Set the contrast limits from percentiles of the shown slice, where the image is spoiled by a few pixels."""
+        self._vision.set_contrast()
+
+    def open_model_view(self) -> None:
+        """Add exactly what the model is shown as an image layer."""
+        self._vision.open_layer()
+
+    def toggle_hover(self) -> None:
+        """Switch the preview of the mask under the cursor on or off."""
+        self._vision.toggle_hover()
 
     def next_candidate(self) -> None:
         """Show the next candidate mask; after the last comes the first."""

@@ -22,6 +22,7 @@ from napari_sam.gui.qt.lifecycle import Lifecycle
 from napari_sam.gui.recovery.autosave import Autosave
 from napari_sam.gui.session import SegmentSession
 from napari_sam.gui.view.image_choice import ImageChoice
+from napari_sam.gui.vision import Vision
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -55,6 +56,7 @@ class SegmentWidget(SegmentCommands):
         self._is_open = False
         self._in_sight = False
         self._notices = Notices()
+        self._vision = Vision(self._viewer, self._controls.model_view, self._controls.hover)
         self._autosave = Autosave(self._viewer.layers, self._controls.recovery, self._controls.autosave.value)
         super().__init__(widgets=self._controls.layout(), labels=False, name="Segment")
         self._keys = Shortcuts(self._viewer, self, self.native.window)
@@ -89,12 +91,14 @@ class SegmentWidget(SegmentCommands):
         self._show_keys()
         self._controls.autosave.changed.connect(self._autosave.set_enabled)
         self._autosave.notice.connect(self._inform)
+        self._vision.notice.connect(self._inform)
         self._autosave.trouble.connect(self._alert)
         self._lifecycle = Lifecycle(self.native)
         self._lifecycle.docked.connect(self._open)
         self._lifecycle.undocked.connect(self._shut)
         self._lifecycle.switched.connect(self._on_switched)
         self._lifecycle.window_closing.connect(self.cancel)
+        self._lifecycle.window_closed.connect(self._vision.forsake)
         self._lifecycle.window_closed.connect(self._shut)
 
     def _open(self) -> None:
@@ -129,6 +133,7 @@ class SegmentWidget(SegmentCommands):
     def _end_session(self) -> None:
         if self._session is not None:
             self._overview.close()
+            self._vision.end()
             self._session.close()
             self._session = None
 
@@ -166,6 +171,7 @@ class SegmentWidget(SegmentCommands):
         session.changed.connect(self._update_buttons)
         session.view.reshaped.connect(self._on_reshaped)
         session.tools.polarity_changed.connect(self._show_polarity)
+        self._vision.begin(session, self._background)
         self._show_polarity()
         self._update_buttons()
         session.refresh()

@@ -53,23 +53,23 @@ class HoverAnswer:
 
     Attributes
     ----------
-    mask : ndarray of bool, shape (h, w), or None
-        The mask within its bounding box; None where no embedding covers the place or the mask is empty.
+    drawing : ndarray of uint8, shape (h, w), or None
+        The mask within its bounding box, 1 inside and 2 along its outline; None where no embedding covers the place
+        or the mask is empty.
     top_left : tuple of int
-        Row and column of the mask's first pixel in the plane.
-    window : tuple of int
-        Top, left, height, width of what was encoded, in pixels of the plane: all its masks lie within.
+        Row and column of the drawing's first pixel in the plane.
     seconds : float
         What the model took; 0 where it was not asked.
     """
 
-    mask: NDArray[np.bool_] | None
+    drawing: NDArray[np.uint8] | None
     top_left: tuple[int, int] = (0, 0)
-    window: tuple[int, int, int, int] = (0, 0, 0, 0)
     seconds: float = 0.0
 
 
 NOTHING = HoverAnswer(None)
+INSIDE, OUTLINE = 1, 2
+OUTLINES = 400  # as many outlines side by side fill the longer side of what was encoded
 
 
 def is_one_click(job: SegmentJob) -> bool:
@@ -111,6 +111,14 @@ def preview(
     if not len(rows):
         return HoverAnswer(None, seconds=seconds)
     top, left = int(rows[0]), int(columns[0])
-    part = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1].copy()
-    corner = (top + window_top_left[0], left + window_top_left[1])
-    return HoverAnswer(part, corner, (*window_top_left, *mask.shape), seconds)
+    part = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+    thickness = max(1, round(max(mask.shape) / OUTLINES))
+    return HoverAnswer(outlined(part, thickness), (top + window_top_left[0], left + window_top_left[1]), seconds)
+
+
+def outlined(mask: NDArray[np.bool_], thickness: int) -> NDArray[np.uint8]:
+    """Return 1 inside a mask and 2 along its outline, which lies within the mask."""
+    from scipy import ndimage
+
+    inner = ndimage.minimum_filter(mask.astype(np.uint8), 2 * thickness + 1, mode="constant")
+    return np.where(inner > 0, np.uint8(INSIDE), np.uint8(OUTLINE)) * mask
