@@ -72,15 +72,21 @@ class FakePredictor:
     def predict(self, embedding: Any, prompts: Prompts, multimask: bool = True) -> Prediction:
         self.asked.append(prompts)
         shape = embedding.shape[:2]
-        count = 3 if multimask else 1
-        masks = np.stack([_mask(prompts, shape, index if multimask else 1) for index in range(count)])
+        indices = range(3) if multimask else [_refined(prompts)]
+        masks = np.stack([_mask(prompts, shape, index) for index in indices])
         scores = np.array(SCORES if multimask else [0.8], np.float32)
-        return Prediction(masks, scores, np.zeros((count, 8, 8), np.float32))
+        return Prediction(masks, scores, np.stack([np.full((8, 8), index, np.float32) for index in indices]))
 
     def predict_many(
         self, embedding: Any, prompts: Sequence[Prompts], multimask: bool = False, **callbacks: Any
     ) -> list[Prediction]:
         return [self.predict(embedding, one, multimask) for one in prompts]
+
+
+def _refined(prompts: Prompts) -> int:
+    """The candidate whose logits are fed back; the second where none is."""
+    value = 1 if prompts.mask_logits is None else int(prompts.mask_logits.flat[0])
+    return value if value in range(3) else 1
 
 
 def _mask(prompts: Prompts, shape: tuple[int, int], index: int) -> np.ndarray[Any, Any]:

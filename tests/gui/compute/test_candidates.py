@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_sam.gui.compute.candidates import Candidates, ask, compose, describe
+from napari_sam.gui.compute.asking import ask
+from napari_sam.gui.compute.candidates import Candidates, compose, describe
 from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.types import Prediction, Prompts
 from tests.gui.fakes import RADII, FakeEmbedding, FakePredictor
@@ -28,16 +29,6 @@ def test_one_click_gets_three_candidates_best_first_shown(fake: FakePredictor):
     assert candidates.shown(5) == 2
     assert describe([candidates], None) == "IoU 0.90, candidate 2 of 3"
     assert len(fake.asked) == 1
-
-
-def test_more_prompts_sharpen_the_best_candidate_with_its_own_mask(fake: FakePredictor):
-    (candidates,) = ask(fake, IMAGE, [just([[20, 20], [5, 5]], [1, 0])], None, never)
-    first, second = fake.asked
-    assert first.mask_logits is None
-    assert second.mask_logits is not None
-    assert len(candidates) == 3
-    assert candidates.shown(None) == 1
-    assert candidates.prediction.scores[1] == pytest.approx(0.8)
 
 
 def test_several_boxes_are_several_objects_small_on_top(fake: FakePredictor):

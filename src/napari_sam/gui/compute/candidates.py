@@ -1,8 +1,4 @@
-"""What the model is asked for a set of prompts, and how its answers become one proposal.
-
-The result depends on the prompts alone, not on the order of events: undo, redo and coming back to a slice show the
-same masks.
-"""
+"""The masks a model proposes for every object, and how they become one proposal."""
 
 from __future__ import annotations
 
@@ -13,9 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.geometry.frame import ResizeFrame
-from napari_sam.gui.prompting.masks import PlaneMask
-from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.types import Prediction, Prompts
 
 
@@ -101,52 +94,6 @@ class Piece:
     labels: NDArray[np.uint16]
 
 
-def ask(
-    predictor: PredictorLike,
-    embedding: Any,
-    objects: Sequence[ObjectPrompts],
-    choice: int | None,
-    cancelled: Callable[[], bool],
-    *,
-    several: bool = False,
-) -> tuple[Candidates, ...]:
-    """Return the candidates of every object, in pixels of the window that was encoded.
-
-    A single object gets three candidates. Where its prompts are more than one point, the best candidate is fed back
-    as a mask prompt, as in the model's training, and the decoder's output for several prompts takes its place.
-    Several objects get one mask each.
-
-    Parameters
-    ----------
-    predictor : PredictorLike
-    embedding : object
-        Embedding of the window.
-    objects : sequence of ObjectPrompts
-        In pixels of the window.
-    choice : int or None
-        Candidate the user chose.
-    cancelled : callable
-        Asked between decodings; True stops.
-    several : bool
-        Whether there are more objects, in other windows: a single one here gets one mask, too.
-    """
-    asked = [_with_mask(one, embedding) for one in objects]
-    if several or len(objects) != 1:
-        unknown = [prompts for one, prompts in zip(objects, asked, strict=True) if not one.is_fixed]
-        answers = iter(predictor.predict_many(embedding, unknown, multimask=False, cancelled=cancelled))
-        many = [_itself(one, embedding) if one.is_fixed else next(answers) for one in objects]
-        return tuple(Candidates(prediction, prediction.best) for prediction in many)
-    prompts = asked[0]
-    if objects[0].is_fixed:
-        return (Candidates(_itself(objects[0], embedding), 0),)
-    first = predictor.predict(embedding, prompts, multimask=True)
-    best = first.best
-    if is_ambiguous(prompts):
-        return (Candidates(first, best),)
-    hint = Prompts(prompts.points_yx, prompts.labels, prompts.box_yxyx, first.logits[best])
-    return (Candidates(_with(first, best, predictor.predict(embedding, hint, multimask=False)), best),)
-
-
 def compose(objects: Sequence[Candidates], choice: int | None) -> Piece:
     """Return the proposal: object i has id i + 1; smaller objects lie on top of larger ones.
 
@@ -155,9 +102,9 @@ def compose(objects: Sequence[Candidates], choice: int | None) -> Piece:
     objects : sequence of Candidates
         At least one, each in a window of its own or all in the same.
     choice : int or None
-        Mask the user chose, None for the one to show first.
+        Mask of the first object the user chose, None for the one to show first.
     """
-    masks = [candidates.prediction.masks[candidates.shown(choice)] for candidates in objects]
+    masks = [one.prediction.masks[index] for one, index in zip(objects, _shown(objects, choice), strict=True)]
     corners = np.array([candidates.top_left for candidates in objects])
     top, left = (int(at) for at in corners.min(axis=0))
     bottom, right = (corners + [mask.shape for mask in masks]).max(axis=0)
@@ -175,7 +122,7 @@ def compose_all(objects: Sequence[Candidates]) -> tuple[Piece, ...]:
 
 def describe(objects: Sequence[Candidates], choice: int | None) -> str:
     """Return a text for the status line, such as ``IoU 0.93, candidate 2 of 3``."""
-    shown = [candidates.shown(choice) for candidates in objects]
+    shown = _shown(objects, choice)
     scores = [float(candidates.prediction.scores[index]) for candidates, index in zip(objects, shown, strict=True)]
     if len(objects) > 1:
         return f"{len(objects)} objects, IoU {min(scores):.2f} to {max(scores):.2f}"
@@ -184,27 +131,9 @@ def describe(objects: Sequence[Candidates], choice: int | None) -> str:
     return f"{text}: an empty mask, try another candidate or point" if is_empty else text
 
 
-def _with(candidates: Prediction, index: int, refined: Prediction) -> Prediction:
-    masks, scores, logits = candidates.masks.copy(), candidates.scores.copy(), candidates.logits.copy()
-    masks[index], scores[index], logits[index] = refined.masks[0], refined.scores[0], refined.logits[0]
-    return Prediction(masks, scores, logits)
-
-
-def _with_mask(one: ObjectPrompts, embedding: Any) -> Prompts:
-    if one.mask is None or one.is_fixed:
-        return one.prompts
-    from napari_sam.predict.mask_hint import mask_to_logits
-
-    frame: ResizeFrame = embedding.frame
-    logits = mask_to_logits(one.mask.within(frame.original_hw), frame)
-    return Prompts(one.prompts.points_yx, one.prompts.labels, one.prompts.box_yxyx, logits)
-
-
-def _itself(one: ObjectPrompts, embedding: Any) -> Prediction:
-    """Return the mask of an object opened for editing as the only candidate."""
-    mask = one.mask if one.mask is not None else PlaneMask((0, 0), np.zeros((0, 0), bool))
-    whole = mask.within(embedding.frame.original_hw)
-    return Prediction(whole[None], np.ones(1, np.float32), np.zeros((1, 1, 1), np.float32))
+def _shown(objects: Sequence[Candidates], choice: int | None) -> list[int]:
+    """Return which mask of every object is shown: a choice was made when there was only one."""
+    return [one.shown(choice if index == 0 else None) for index, one in enumerate(objects)]
 
 
 def _cropped(labels: NDArray[np.uint16], top_left: tuple[int, int]) -> Piece:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.compute.candidates import PredictorLike, ask, compose_all
+from napari_sam.gui.compute.asking import Recent, ask
+from napari_sam.gui.compute.candidates import Candidates, PredictorLike, compose_all
 from napari_sam.gui.compute.embeddings import Embeddings, Fraction, memory_for_embeddings
 from napari_sam.gui.compute.hover import NOTHING, HoverAnswer, HoverJob, is_one_click, preview
 from napari_sam.gui.compute.jobs import Answer, ModelChoice, PrefetchJob, Report, SegmentJob
@@ -54,6 +56,7 @@ class Engine:
         self._warn = warn
         budget = memory_for_embeddings() if max_bytes is None else max_bytes
         self._embeddings = Embeddings(budget, report, fraction, Pictures() if pictures is None else pictures)
+        self._recent = Recent()
         self._loaded: tuple[ModelChoice, PredictorLike] | None = None
 
     def run(self, job: AnyJob, token: Token) -> AnyAnswer:
@@ -77,10 +80,13 @@ class Engine:
         embedding = self._embeddings.get(predictor, job, None, token.cancelled).embedding
         _stop_if(token.superseded)
         start = time.perf_counter()
-        objects = ask(predictor, embedding, job.prompts, job.choice, token.superseded) if job.prompts else ()
+        objects = self._ask(predictor, embedding, job, token) if job.prompts else ()
         decode_s = time.perf_counter() - start if is_one_click(job) else None
         _stop_if(token.superseded)
         return Answer(objects, tuple(getattr(embedding, "notes", ())), compose_all(objects), decode_s)
+
+    def _ask(self, predictor: PredictorLike, embedding: Any, job: SegmentJob, token: Token) -> tuple[Candidates, ...]:
+        return ask(predictor, embedding, job.prompts, job.choice, token.superseded, recent=self._recent)
 
     def _segment_in_windows(self, predictor: PredictorLike, job: SegmentJob, token: Token) -> Answer:
         def unwanted(window: object) -> bool:
@@ -90,7 +96,7 @@ class Engine:
             # A click into the same window waits for its embedding; any other need not.
             return not isinstance(successor, SegmentJob) or window not in first_windows(successor, predictor)
 
-        search = WindowSearch(predictor, job, self._embeddings, unwanted, token.superseded, self._report)
+        search = WindowSearch(predictor, job, self._embeddings, unwanted, token.superseded, self._report, self._recent)
         if not job.prompts:
             window = view_window(job, plan_of(job, predictor))
             return Answer((), search.prepare(window) if window is not None else ())

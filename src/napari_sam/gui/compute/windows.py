@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from napari_sam.errors import Cancelled
 from napari_sam.geometry.window import Rect, Window, WindowPlan, extent_of, joined
-from napari_sam.gui.compute.candidates import Candidates, PredictorLike, ask
+from napari_sam.gui.compute.asking import Recent, ask
+from napari_sam.gui.compute.candidates import Candidates, PredictorLike
 from napari_sam.gui.compute.embeddings import Embeddings, Placed
 from napari_sam.gui.compute.hover import is_one_click
 from napari_sam.gui.compute.jobs import Report, SegmentJob
@@ -90,6 +91,8 @@ class WindowSearch:
         Whether the answer is not wanted any more.
     report : callable
         Told what is being done.
+    recent : Recent
+        What the model was asked before.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class WindowSearch:
         unwanted: Callable[[Window], bool],
         superseded: Callable[[], bool],
         report: Report,
+        recent: Recent,
     ) -> None:
         self._predictor = predictor
         self._job = job
@@ -107,6 +111,7 @@ class WindowSearch:
         self._unwanted = unwanted
         self._superseded = superseded
         self._report = report
+        self._recent = recent
         self._plan = plan_of(job, predictor)
         self._notes: dict[str, None] = {}
         self.decode_s: float | None = None
@@ -178,7 +183,13 @@ class WindowSearch:
         several = len(self._job.prompts) > 1
         start = time.perf_counter()
         (found,) = ask(
-            self._predictor, placed.embedding, (inside,), self._job.choice, self._superseded, several=several
+            self._predictor,
+            placed.embedding,
+            (inside,),
+            self._job.choice,
+            self._superseded,
+            several=several,
+            recent=self._recent,
         )
         if self.decode_s is None and is_one_click(self._job):
             self.decode_s = time.perf_counter() - start
@@ -214,7 +225,7 @@ def _within(one: ObjectPrompts, window: Window) -> ObjectPrompts:
         points, labels = np.clip(points[inside], 0, last), labels[inside]
     if box is not None:
         box = np.clip(box, 0, np.tile(last, 2))
-    return ObjectPrompts(Prompts(points, labels, box), moved.mask, moved.object_id)
+    return replace(moved, prompts=Prompts(points, labels, box))
 
 
 def _closer_prompts(one: ObjectPrompts, rect: Rect, closer: Window) -> ObjectPrompts | None:
@@ -225,7 +236,7 @@ def _closer_prompts(one: ObjectPrompts, rect: Rect, closer: Window) -> ObjectPro
         if (~seen & (labels == 1)).any():
             return None
     box = one.prompts.box_yxyx if one.prompts.box_yxyx is not None else np.array(rect)
-    return ObjectPrompts(Prompts(points, labels, box), one.mask, one.object_id)
+    return replace(one, prompts=Prompts(points, labels, box))
 
 
 def _shown_extent(found: Candidates, choice: int | None) -> Rect | None:

@@ -43,11 +43,14 @@ class ObjectPrompts:
         Drawn or existing mask that is handed to the model as logits.
     object_id : int or None
         Committed object that is being edited.
+    clicked_only : bool
+        Whether only those connected pieces of a mask count that hold a positive point, if any does.
     """
 
     prompts: Prompts
     mask: PlaneMask | None = None
     object_id: int | None = None
+    clicked_only: bool = False
 
     @property
     def is_fixed(self) -> bool:
@@ -72,7 +75,7 @@ class ObjectPrompts:
             self.prompts.labels,
             None if box is None else box + np.tile(shift, 2),
         )
-        return ObjectPrompts(moved, None if self.mask is None else self.mask.shifted(rows, columns), self.object_id)
+        return replace(self, prompts=moved, mask=None if self.mask is None else self.mask.shifted(rows, columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +201,9 @@ def _areas(state: PromptState, plane: Plane) -> tuple[list[_Area], int]:
     areas, outside = [], 0
     known = state.masks.get(plane)
     if known is not None:
-        areas.append(_Area(None, known.plane_mask, known.object_id))
+        # An object opened for editing may grow; another mask is as rough as a drawn one, whose box helps the model.
+        box = None if known.object_id is not None else np.array(known.plane_mask.bounds, np.float64)
+        areas.append(_Area(box, known.plane_mask, known.object_id))
     for vertices, kind, _ in _shapes_on(state, plane):
         area = None if kind in SCRIBBLES else _area(vertices, kind, plane)
         if area is None:
