@@ -108,7 +108,7 @@ def test_the_journal_says_what_the_session_holds_and_so_does_its_snapshot(seed: 
 def test_a_missing_entry_costs_what_it_said(seed: int, data: st.DataObject):
     entries, _, _ = edits(np.random.default_rng(seed), 12)
     at = data.draw(st.integers(1, max(1, len(entries) - 1)))
-    read = replay(entries[:at] + [{"kind": "prompts", "set": {"points": "no"}, "time": 0}] + entries[at + 1 :])
+    read = replay([*entries[:at], {"kind": "prompts", "set": {"points": "no"}, "time": 0}, *entries[at + 1 :]])
     assert read.lost == 1
     assert read.image == IMAGE
 

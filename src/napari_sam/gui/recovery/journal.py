@@ -142,6 +142,10 @@ class Journal:
             self._idle.popleft()
         return None
 
+    def _finish_idle(self) -> None:
+        while (make := self._next_idle()) is not None:
+            self._run(make)
+
     def _opened(self) -> JournalState:
         if self._state is None:
             self._state = self._read() or JournalState(self._header)
@@ -217,14 +221,13 @@ class Journal:
             self._fail(error)
 
     def _is_safe(self) -> bool:
-        if self._log is None:
-            return False
+        self._finish_idle()
         self._sync(self._opened())
         return self._log is not None
 
     def _end(self, discard: bool) -> None:
-        while not discard and (make := self._next_idle()) is not None:
-            self._run(make)
+        if not discard:
+            self._finish_idle()
         state = self._opened()
         # Prompts alone are left in the viewer or given up on purpose; after a crash they are offered, too.
         discard = discard or not state.labels.ids()

@@ -46,7 +46,6 @@ class Recorder:
         self._connections = Connections()
         self._layer_connections = Connections()
         self._known: PromptState | None = None
-        self._shown_at: object = None
         self._compare = Debounce(self._on_quiet, COMPARE_DELAY_MS)
         self._sync = Debounce(self._on_sync, SYNC_DELAY_MS)
         self._connections.add(session.history.recorded, self._on_recorded)
@@ -97,11 +96,8 @@ class Recorder:
         self._sync.request()
 
     def _on_drawn(self, event: object) -> None:
-        # napari's own undo of a layer says nothing but this; so does every other slice that is shown.
-        at = self._session.plane
-        if at == self._shown_at:
-            self._compare.request()
-        self._shown_at = at
+        # napari's own undo of a layer says nothing but this.
+        self._compare.request()
 
     def _on_replaced(self, event: object) -> None:
         self._compare_everything()
