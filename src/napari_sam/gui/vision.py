@@ -54,7 +54,7 @@ class Vision:
         """Follow a session, before it asks its first question."""
         self.end()
         self._sight = Sight(self._viewer.layers, session, background, self._panel)
-        self._sight.notice.connect(self.notice.emit)
+        self._sight.notice.connect(self._tell)
         self._hover = HoverPreview(self._viewer, session, background, self._switch.choice, self._paces)
         self._hover.switched.connect(self._switch.show)
         self._switch.show(self._hover.is_on)
@@ -85,6 +85,9 @@ class Vision:
     def toggle_hover(self) -> None:
         """Switch the preview on or off."""
         self._switch.box.value = not self._switch.box.value
+
+    def _tell(self, text: str) -> None:
+        self.notice.emit(text)
 
     def _on_chosen(self, choice: str) -> None:
         if self._hover is not None:
