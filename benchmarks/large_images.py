@@ -19,7 +19,8 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_sam.geometry.clicks import interior_point
-from napari_sam.gui.compute.candidates import Candidates, ask
+from napari_sam.gui.compute.candidates import Candidates
+from napari_sam.gui.compute.asking import ask
 from napari_sam.gui.compute.engine import Engine, load_predictor
 from napari_sam.gui.compute.jobs import ModelChoice, SegmentJob
 from napari_sam.gui.prompting.prompts import ObjectPrompts
@@ -257,7 +258,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _line(group: str, name: str, rows: dict[int, Row]) -> str:
     cells = [
-        f"{np.mean(rows[edge].shown):.2f} / {np.mean(rows[edge].best):.2f}" if edge in rows else "" for edge in EDGES[1:]
+        f"{np.mean(rows[edge].shown):.2f} / {np.mean(rows[edge].best):.2f}" if edge in rows else ""
+        for edge in EDGES[1:]
     ]
     clicks = sum(len(row.shown) for row in rows.values())
     encodes = sum(row.encodes for row in rows.values()) / clicks

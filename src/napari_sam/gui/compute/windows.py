@@ -30,7 +30,8 @@ VIEW_SHARE = 1.0
 SMALL = 0.25
 """An object that takes less than this share of the window's side is looked at more closely."""
 
-_AGREEMENT = 0.5  # IoU from which a closer look shows the same object
+# A closer look shows the same object if most of the smaller mask lies in the larger, which is not much larger.
+_AGREEMENT, _GROWTH = 0.7, 4
 
 
 def plan_of(job: SegmentJob, predictor: PredictorLike) -> WindowPlan:
@@ -173,7 +174,7 @@ class WindowSearch:
         mask = seen.prediction.masks[seen.first]
         extent = extent_of(mask, seen.top_left)
         coarse = _cut(found.prediction.masks[shown], found.top_left, seen.top_left, mask.shape)
-        if extent is None or self._plan.cuts(closer, extent) or _iou(mask, coarse) < _AGREEMENT:
+        if extent is None or self._plan.cuts(closer, extent) or not _agree(mask, coarse):
             return found
         return _replaced(found, shown, mask, seen)
 
@@ -256,9 +257,10 @@ def _cut(
     return out
 
 
-def _iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 0.0
+def _agree(sharp: NDArray[np.bool_], coarse: NDArray[np.bool_]) -> bool:
+    """Return whether two masks show the same object, one of them seen from so far away that it is a few dots."""
+    smaller, larger = sorted((int(sharp.sum()), int(coarse.sum())))
+    return smaller > 0 and larger <= _GROWTH * smaller and int((sharp & coarse).sum()) >= _AGREEMENT * smaller
 
 
 def _replaced(found: Candidates, index: int, mask: NDArray[np.bool_], seen: Candidates) -> Candidates:
