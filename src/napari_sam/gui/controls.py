@@ -80,6 +80,12 @@ class Controls:
             "next_candidate", "Next candidate", "A click may mean a part or the whole: show the next of three masks."
         )
         self.candidates = CandidatePicker()
+        self.clicked_pieces = CheckBox(
+            name="clicked_pieces",
+            text="only clicked pieces",
+            value=True,
+            tooltip="Leave out the pieces of a mask that no positive point lies in. Boxes and outlines alone keep all.",
+        )
         self.commit = _button("commit", "Commit", "Write the proposal into the objects layer with the next free id.")
         self.objects = ObjectsPanel()
         self.undo = _button("undo", "Undo", "Take back the last click, box, choice, clear or commit.")
@@ -139,6 +145,7 @@ class Controls:
             ),
             button_row("tools", "What to draw as a prompt.", *self.tools()),
             self.candidates.row,
+            self.clicked_pieces,
             button_row("commits", "Another mask, or this one for good.", self.next_candidate, self.commit),
             button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
             self.objects.section,

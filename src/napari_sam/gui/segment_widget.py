@@ -84,6 +84,7 @@ class SegmentWidget(SegmentCommands):
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
         self._controls.prompt.changed.connect(self._on_prompt_chosen)
+        self._controls.clicked_pieces.changed.connect(self._on_clicked_pieces)
         self._keys.changed.connect(self._show_keys)
         self._keys.notice.connect(self._inform)
         self._controls.keys.asked.connect(self._on_key_asked)
@@ -166,6 +167,7 @@ class SegmentWidget(SegmentCommands):
         self._session = session
         self._on_switched(self._in_sight)
         self._overview = Overview(self._viewer, session, self._controls.objects)
+        session.clicked_pieces = self._controls.clicked_pieces.value
         session.message.connect(self._controls.show_status)
         session.notice.connect(self._inform)
         session.changed.connect(self._update_buttons)
@@ -229,6 +231,10 @@ class SegmentWidget(SegmentCommands):
     def _on_prompt_chosen(self, label: str) -> None:
         if self._session is not None and self._session.tools.polarity.label != label:
             self._session.tools.polarity.label = label
+
+    def _on_clicked_pieces(self, value: bool) -> None:
+        if self._session is not None:
+            self._session.clicked_pieces = value
 
     def _show_polarity(self) -> None:
         if self._session is not None:

@@ -15,13 +15,14 @@ from napari_sam.errors import ImageError, PromptError
 from napari_sam.gui.compute.answers import Answers
 from napari_sam.gui.compute.candidates import Candidates, describe
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
-from napari_sam.gui.compute.thumbnails import CandidateView, pictures
+from napari_sam.gui.compute.thumbnails import CandidateView, views_of, why_no_choice
 from napari_sam.gui.history import Edit, History
 from napari_sam.gui.objects.commands import ObjectCommands
 from napari_sam.gui.objects.editor import Scene
 from napari_sam.gui.objects.plan import INSTANCE, CommitSettings
 from napari_sam.gui.prompting.prompt_tools import PromptTools
 from napari_sam.gui.prompting.prompts import PromptState, prompts_on
+from napari_sam.gui.prompting.questions import Questions
 from napari_sam.gui.proposal import write_proposal
 from napari_sam.gui.qt.connections import Connections
 from napari_sam.gui.view.image_view import ImageView
@@ -63,6 +64,7 @@ class SegmentSession:
         self._submit = submit
         self._model = model
         self._answers = Answers()
+        self._questions = Questions()
         self._asked: SegmentJob | None = None
         self._prepared: Hashable = None
         self._failed: Hashable = None
@@ -124,7 +126,7 @@ class SegmentSession:
             self._clear_proposal(plane)
             self.changed.emit()
             if job.key in (self._prepared, self._failed):
-                self.message.emit(prompts_on(self._state, plane).note or READY)
+                self.message.emit(self._questions.on(self._state, plane).note or READY)
                 return
         elif self._answers.holds(job):
             self._show(plane)
@@ -167,7 +169,7 @@ class SegmentSession:
             self._tell_once(note)
         if not job.prompts:
             if job.plane == self._plane:
-                self.message.emit(prompts_on(self._state, job.plane).note or READY)
+                self.message.emit(self._questions.on(self._state, job.plane).note or READY)
             return
         self._answers.add(job, answer)
         self._show(job.plane)
@@ -181,33 +183,41 @@ class SegmentSession:
 
     def next_candidate(self, step: int = 1) -> None:
         """Show the next of the candidate masks, or with -1 the one before; after the last comes the first."""
-        plane = self._look()
-        objects = None if plane is None else self._candidates(plane)
-        if plane is not None and objects is not None and len(objects[0]) > 1:
-            shown = objects[0].shown(self._state.choices.get(plane))
-            self._choose(plane, (shown + step) % len(objects[0]))
-        else:
-            self.message.emit(_nothing_to_choose(objects))
+        self._pick(lambda shown, count: (shown + step) % count)
 
     def pick_candidate(self, index: int) -> None:
         """Show one of the candidate masks, counted from 0."""
+        self._pick(lambda shown, count: index if 0 <= index < count else shown)
+
+    def _pick(self, wanted: Callable[[int, int], int]) -> None:
         plane = self._look()
         objects = None if plane is None else self._candidates(plane)
-        if plane is not None and objects is not None and 0 <= index < len(objects[0]) > 1:
-            if index != objects[0].shown(self._state.choices.get(plane)):
-                self._choose(plane, index)
-        else:
-            self.message.emit(_nothing_to_choose(objects))
+        if plane is None or objects is None or len(objects) > 1 or len(objects[0]) == 1:
+            self.message.emit(why_no_choice(objects))
+            return
+        shown = objects[0].shown(self._state.choices.get(plane))
+        choice = wanted(shown, len(objects[0]))
+        if choice != shown:
+            self._choose(plane, choice)
 
     def candidate_views(self) -> tuple[list[CandidateView], int] | None:
         """Return the candidates on the shown plane as pictures, and which one is shown; None without a choice."""
-        objects = None if self._plane is None else self._answers.objects(self._plane)
-        if self._plane is None or objects is None or len(objects[0]) < 2:
+        if self._plane is None:
             return None
-        scores = objects[0].prediction.scores
-        small = pictures(self._answers.pieces(self._plane))
-        views = [CandidateView(float(score), picture) for score, picture in zip(scores, small, strict=True)]
-        return views, objects[0].shown(self._state.choices.get(self._plane))
+        objects, choice = self._answers.objects(self._plane), self._state.choices.get(self._plane)
+        return views_of(objects, self._answers.pieces(self._plane), choice)
+
+    @property
+    def clicked_pieces(self) -> bool:
+        """Whether pieces of a mask that no positive point lies in are left out."""
+        return self._questions.clicked_only
+
+    @clicked_pieces.setter
+    def clicked_pieces(self, value: bool) -> None:
+        if self._questions.clicked_only != value:
+            self._questions.clicked_only = value
+            self._drop_stale()
+            self.refresh()
 
     def _choose(self, plane: Plane, choice: int) -> None:
         self._record("choose a candidate", self._state.with_choice(plane, choice))
@@ -315,16 +325,19 @@ class SegmentSession:
         self.changed.emit()
 
     def _drop_stale(self) -> None:
-        for plane in self._answers.outdated(self._state.fingerprint):
+        for plane in self._answers.outdated(self._fingerprint):
             if plane != self._plane:
                 self._clear_proposal(plane)
+
+    def _fingerprint(self, plane: Plane) -> Hashable:
+        return self._questions.fingerprint(self._state, plane)
 
     def _job(self, plane: Plane) -> SegmentJob:
         return replace(
             self._base(plane),
-            prompts=prompts_on(self._state, plane).objects,
+            prompts=self._questions.on(self._state, plane).objects,
             choice=self._state.choices.get(plane),
-            fingerprint=self._state.fingerprint(plane),
+            fingerprint=self._fingerprint(plane),
         )
 
     def _base(self, plane: Plane) -> SegmentJob:
@@ -371,7 +384,7 @@ class SegmentSession:
         piece = self._answers.pieces(plane)[objects[0].shown(choice)]
         write_proposal(self.tools.layers.proposal, plane, piece, self.view)
         if plane == self._plane:
-            note = prompts_on(self._state, plane).note
+            note = self._questions.on(self._state, plane).note
             mask = self._state.masks.get(plane)
             edited = None if mask is None else mask.object_id
             editing = "" if edited is None else f"Editing object {edited}:"
@@ -384,11 +397,3 @@ class SegmentSession:
     def _clear_proposal(self, plane: Plane) -> None:
         self._answers.drop(plane)
         write_proposal(self.tools.layers.proposal, plane, 0, self.view)
-
-
-def _nothing_to_choose(objects: tuple[Candidates, ...] | None) -> str:
-    if objects is None:
-        return "There is no mask to choose another candidate for yet."
-    if len(objects) > 1:
-        return "Several objects get one mask each: candidates are there for one object at a time."
-    return "There is nothing to choose from: this is the object as it was committed."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.gui.compute.candidates import Piece
+from napari_sam.gui.compute.candidates import Candidates, Piece
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,26 @@ class CandidateView:
 
     score: float
     picture: NDArray[np.bool_]
+
+
+def views_of(
+    objects: Sequence[Candidates] | None, pieces: Sequence[Piece], choice: int | None
+) -> tuple[list[CandidateView], int] | None:
+    """Return the candidates of a single object as pictures, and which one is shown; None without a choice."""
+    if not objects or len(objects) > 1 or len(objects[0]) < 2:
+        return None
+    scores = objects[0].prediction.scores
+    views = [CandidateView(float(score), picture) for score, picture in zip(scores, pictures(pieces), strict=True)]
+    return views, objects[0].shown(choice)
+
+
+def why_no_choice(objects: Sequence[Candidates] | None) -> str:
+    """Return what to tell the user who wants another candidate where there is none."""
+    if not objects:
+        return "There is no mask to choose another candidate for yet."
+    if len(objects) > 1:
+        return "Several objects get one mask each: candidates are there for one object at a time."
+    return "There is nothing to choose from: this object is refined as it is."
 
 
 def pictures(pieces: Sequence[Piece], side: int = 64) -> list[NDArray[np.bool_]]:
