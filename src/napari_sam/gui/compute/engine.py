@@ -93,8 +93,9 @@ class Engine:
             successor = token.successor
             if successor is None or token.cancelled():
                 return token.cancelled()
-            # A click into the same window waits for its embedding; any other need not.
-            return not isinstance(successor, SegmentJob) or window not in first_windows(successor, predictor)
+            # A click that begins in the same window probably goes the same way; any other need not wait.
+            first = first_windows(successor, predictor) if isinstance(successor, SegmentJob) else set()
+            return window not in first and not first & first_windows(job, predictor)
 
         search = WindowSearch(predictor, job, self._embeddings, unwanted, token.superseded, self._report, self._recent)
         if not job.prompts:
