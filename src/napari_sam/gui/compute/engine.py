@@ -113,7 +113,7 @@ class Engine:
             placed = self._embeddings.known(job.base, window)
             if placed is not None:
                 top_left = (placed.window.top, placed.window.left)
-                return preview(predictor, placed.embedding, job.point_yx, top_left, token.superseded)
+                return preview(predictor, placed.embedding, job, top_left, token.superseded)
         return NOTHING
 
     def _prefetch(self, job: PrefetchJob, token: Token) -> Answer:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_sam.gui.compute.asking import keep_pieces
 from napari_sam.gui.compute.candidates import PredictorLike, is_ambiguous
 from napari_sam.types import Prompts
 
@@ -31,10 +32,13 @@ class HoverJob:
         The job that prepares the plane, without prompts: says which embedding is needed.
     point_yx : tuple of float
         Where the mouse is, in pixels of the plane.
+    clicked_only : bool
+        Whether only the piece of the mask under the mouse is wanted, as for a click.
     """
 
     base: SegmentJob
     point_yx: tuple[float, float]
+    clicked_only: bool = False
 
     @property
     def key(self) -> Hashable:
@@ -82,7 +86,7 @@ def is_one_click(job: SegmentJob) -> bool:
 def preview(
     predictor: PredictorLike,
     embedding: Any,
-    point_yx: tuple[float, float],
+    job: HoverJob,
     window_top_left: tuple[int, int] = (0, 0),
     stopped: Callable[[], bool] = lambda: False,
 ) -> HoverAnswer:
@@ -93,8 +97,7 @@ def preview(
     predictor : PredictorLike
     embedding : Embedding
         Of the plane, or of a window of it.
-    point_yx : tuple of float
-        In pixels of the plane.
+    job : HoverJob
     window_top_left : tuple of int
         Where in the plane the encoded window begins.
     stopped : callable
@@ -103,17 +106,19 @@ def preview(
     if stopped():
         return NOTHING
     start = time.perf_counter()
-    at = np.subtract(point_yx, window_top_left)
+    at = np.subtract(job.point_yx, window_top_left)
     prediction = predictor.predict(embedding, Prompts([at], [1]), multimask=True)
     mask = prediction.masks[prediction.best]
-    seconds = time.perf_counter() - start
+    if job.clicked_only:
+        mask = keep_pieces(mask, np.round([at]).astype(int))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
-        return HoverAnswer(None, seconds=seconds)
+        return HoverAnswer(None, seconds=time.perf_counter() - start)
     top, left = int(rows[0]), int(columns[0])
     part = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
-    thickness = max(1, round(max(mask.shape) / OUTLINES))
-    return HoverAnswer(outlined(part, thickness), (top + window_top_left[0], left + window_top_left[1]), seconds)
+    drawing = outlined(part, max(1, round(max(mask.shape) / OUTLINES)))
+    corner = (top + window_top_left[0], left + window_top_left[1])
+    return HoverAnswer(drawing, corner, time.perf_counter() - start)
 
 
 def outlined(mask: NDArray[np.bool_], thickness: int) -> NDArray[np.uint8]:

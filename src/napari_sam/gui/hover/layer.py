@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from napari_sam.gui.view.planes import Plane
 
 PREVIEW = "preview"
-# White, which no proposal has: a faint veil and a clear outline.
-COLORS = ((0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 0.25), (1.0, 1.0, 1.0, 1.0))
+# Cyan, which no proposal has, around a faint veil.
+COLORS = ((0.0, 0.0, 0.0, 0.0), (0.6, 1.0, 1.0, 0.25), (0.0, 1.0, 1.0, 1.0))
 
 
 class PreviewLayer:

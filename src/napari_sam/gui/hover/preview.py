@@ -164,7 +164,7 @@ class HoverPreview:
         base = self._session.prepared_job()
         if base is None or self._next is None:
             return
-        self._asked = HoverJob(base, self._next)
+        self._asked = HoverJob(base, self._next, self._session.clicked_pieces)
         self._shown_at, self._next = self._next, None
         self._background.hover(self._asked)
 

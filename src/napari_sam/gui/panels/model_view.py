@@ -156,12 +156,13 @@ def _facts(picture: ModelPicture) -> list[str]:
     lines = []
     for _, name, report in picture.reports:
         prefix = f"{name}: " if len(picture.reports) > 1 else ""
-        values = "" if report.values is None else f"values {_number(report.values[0])} to {_number(report.values[1])}; "
+        values, limits = _range(report.values), _range(report.limits)
         if report.limits is None:
-            lines.append(f"{prefix}{values}8 bit, unchanged")
+            lines.append(f"{prefix}values {values}, 8 bit, unchanged")
+        elif values == limits:
+            lines.append(f"{prefix}values {values}, shown as 0 to 255")
         else:
-            low, high = (_number(limit) for limit in report.limits)
-            lines.append(f"{prefix}{values}{low} to {high} shown as 0 to 255")
+            lines.append(f"{prefix}values {values}, of which {limits} shown as 0 to 255")
     height, width = picture.read_hw
     window = picture.window
     if window.step > 1 or window.top or window.left:
@@ -182,6 +183,10 @@ def _warnings(picture: ModelPicture) -> list[str]:
         for _, name, report in picture.reports
         for finding in report.findings
     ]
+
+
+def _range(pair: tuple[float, float] | None) -> str:
+    return "" if pair is None else f"{_number(pair[0])} to {_number(pair[1])}"
 
 
 def _number(value: float) -> str:
