@@ -125,21 +125,6 @@ class TestTrouble:
         bench.click(31, 41)
         assert bench.proposal[30, 40] == 1
 
-    def test_a_plane_too_large_to_read_is_said(self, open_bench: Callable[..., Bench]):
-        def block(block_info: Any = None) -> np.ndarray[Any, Any]:
-            if block_info[None]["chunk-location"][0] == 2:
-                raise MemoryError
-            return np.zeros((1, 64, 64), np.uint8)
-
-        lazy = dask.array.map_blocks(
-            block, chunks=((1,) * 4, (64,), (64,)), dtype=np.uint8, meta=np.empty((0,) * 3, np.uint8)
-        )
-        bench = open_bench(lazy, contrast_limits=(0, 255))
-        bench.viewer.layers[0].visible = False
-        bench.viewer.dims.set_current_step(0, 3)
-        bench.click(3, 20, 20)
-        assert bench.proposal[3, 20, 20] == 1
-
     def test_the_model_is_switched_while_it_encodes(self, bench: Bench, zoo: FakeZoo, fake: FakePredictor):
         fake.gate.clear()
         bench.viewer.layers[0].contrast_limits = (5, 100)

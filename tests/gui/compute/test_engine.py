@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_sam.errors import Cancelled
+from napari_sam.errors import Cancelled, OutOfMemoryError
+from napari_sam.gui.compute.embeddings import memory_for_embeddings
 from napari_sam.gui.compute.engine import Engine, ModelChoice, SegmentJob
 from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.gui.qt.worker import Token
@@ -63,6 +65,22 @@ def test_memory_for_embeddings_is_bounded(zoo: FakeZoo, fake: FakePredictor):
     for name in ("a", "b", "c", "c", "b", "a"):
         engine.run(job(image=name), Token())
     assert len(fake.images) == 4, "b and c were still there, a was not"
+
+
+def test_a_plane_that_does_not_fit_into_memory_is_a_clear_error(engine: Engine, fake: FakePredictor):
+    def read() -> Any:
+        raise MemoryError
+
+    with pytest.raises(OutOfMemoryError, match="20, 30"):
+        engine.run(job(read=read), Token())
+    assert len(engine.run(job(), Token()).objects) == 1, "the engine goes on"
+
+
+def test_memory_for_embeddings_depends_on_the_computer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_PHYS_PAGES": 2**20, "SC_PAGE_SIZE": 4096}[name])
+    assert memory_for_embeddings() == 2**28, "a sixteenth of 4 GiB"
+    monkeypatch.setattr(os, "sysconf", lambda name: 2**20)
+    assert memory_for_embeddings() == 2**30
 
 
 def test_a_cancelled_job_does_not_encode(engine: Engine, fake: FakePredictor):
