@@ -91,3 +91,18 @@ def open_bench(make_napari_viewer: Any, zoo: FakeZoo) -> Callable[..., Bench]:
 def bench(open_bench: Callable[..., Bench], image: np.ndarray[Any, Any]) -> Bench:
     """The widget on a small grey image."""
     return open_bench(image, contrast_limits=(0, 255))
+
+
+@pytest.fixture
+def open_window(make_napari_viewer: Any, open_bench: Callable[..., Bench], qtbot: Any) -> Callable[..., Any]:
+    """Return a function that opens a real window with an image and the widget, and gives a hand to work in it."""
+
+    def open_window(data: Any, **layer_kwargs: Any) -> Any:
+        from tests.gui.hand import Hand
+
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1100, 760)
+        bench = open_bench(data, viewer, **layer_kwargs)
+        return Hand(viewer, bench.widget, qtbot)
+
+    return open_window
