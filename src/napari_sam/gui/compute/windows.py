@@ -30,6 +30,8 @@ VIEW_SHARE = 1.0
 SMALL = 0.25
 """An object that takes less than this share of the window's side is looked at more closely."""
 
+_MARGIN = 16  # clicks closer to the border than this part of the window's side are looked at in a window of their own
+
 # A closer look shows the same object if most of the smaller mask lies in the larger, which is not much larger.
 _AGREEMENT, _GROWTH = 0.7, 4
 
@@ -49,8 +51,9 @@ def view_window(job: SegmentJob, plan: WindowPlan) -> Window | None:
 
 def first_window(one: ObjectPrompts, job: SegmentJob, plan: WindowPlan) -> Window:
     """Return where to look for an object first."""
-    drawn = one.mask is not None or one.prompts.box_yxyx is not None
-    return plan.around(one.bounds, 0 if drawn else _view_side(job, plan))
+    if one.mask is not None or one.prompts.box_yxyx is not None:
+        return plan.around(one.bounds)
+    return _click_window(one.bounds, job, plan)
 
 
 def first_windows(job: SegmentJob, predictor: PredictorLike) -> set[Window]:
@@ -66,11 +69,18 @@ def hover_windows(job: SegmentJob, point_yx: tuple[float, float], predictor: Pre
         yield None
         return
     rect = (point_yx[0], point_yx[1], point_yx[0], point_yx[1])
-    yield plan.around(rect, _view_side(job, plan))
-    seen = view_window(job, plan)
-    if seen is not None and seen.holds(rect):
-        yield seen
+    yield _click_window(rect, job, plan)
     yield from (plan.around(rect, side) for side in plan.sides)
+
+
+def _click_window(rect: Rect, job: SegmentJob, plan: WindowPlan) -> Window:
+    """Return the window around what the user sees if the clicks lie well inside, else one around the clicks."""
+    seen = view_window(job, plan)
+    if seen is not None:
+        room = seen.side / _MARGIN
+        if not plan.cuts(seen, (rect[0] - room, rect[1] - room, rect[2] + room, rect[3] + room)):
+            return seen
+    return plan.around(rect, _view_side(job, plan))
 
 
 def _view_side(job: SegmentJob, plan: WindowPlan) -> int:
