@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,12 +46,12 @@ class Draft:
     asked: tuple[ObjectPrompts, ...]
     mask: MaskPrompt | None
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[int, ...]:
         """The proposed objects."""
         return distinct(self.proposal.ravel())
 
-    @property
+    @cached_property
     def edited(self) -> int | None:
         """Id of the object that is proposed in a new shape, or None."""
         return next((one for number in self.numbers if (one := self.id_asked(number)) is not None), None)

@@ -54,7 +54,9 @@ def distinct(values: NDArray[Any]) -> tuple[int, ...]:
     if low == high:
         return (low,) if low else ()
     if high - low <= 4 * len(values):
-        found = np.flatnonzero(np.bincount(values.astype(np.int64) - low)) + low
+        seen = np.zeros(high - low + 1, bool)
+        seen[values - values.dtype.type(low)] = True
+        found = np.flatnonzero(seen) + low
     else:
         found = np.unique(values)
     return tuple(int(value) for value in found if value)
@@ -100,10 +102,11 @@ def plane_patch(
     fresh : sequence of int
         Ids that are new.
     """
-    rows, columns = np.nonzero(existing != target)
+    changed = existing != target
+    rows, columns = np.nonzero(changed)
     if len(rows) == 0:
         return None
-    old, new = existing[rows, columns], target[rows, columns]
+    old, new = existing[changed], target[changed]
     indices: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * plane.ndim
     for axis, position in zip(plane.other_axes, plane.index, strict=True):
         indices[axis] = np.broadcast_to(np.int32(position), len(rows))

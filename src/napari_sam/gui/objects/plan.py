@@ -93,11 +93,10 @@ def plan_commit(
     target = existing.astype(np.uint32)
     for object_id, mask in edited.items():
         target[mask & (existing == object_id)] = 0
-    table = np.concatenate([[0], np.asarray(ids, np.uint32)]).astype(np.uint32)
-    wanted_ids = table[proposal]
+    wanted_ids = np.array([0, *ids], np.uint32)[proposal]
     wanted = wanted_ids > 0
     if overlap == REPLACE:
-        target[wanted] = wanted_ids[wanted]
+        np.copyto(target, wanted_ids, where=wanted)
         return Plan(target, {})
     free = wanted & ((target == 0) | (target == wanted_ids))
     refused = {}
@@ -105,7 +104,7 @@ def plan_commit(
         refused = _taken(proposal, target, wanted, free, ids, frozenset(edited))
         for number in refused:
             free &= proposal != number
-    target[free] = wanted_ids[free]
+    np.copyto(target, wanted_ids, where=free)
     return Plan(target, refused)
 
 
@@ -117,14 +116,19 @@ def _taken(
     ids: Sequence[int],
     never: frozenset[int],
 ) -> dict[int, int]:
-    sizes = np.bincount(proposal[wanted], minlength=len(ids) + 1)
-    frees = np.bincount(proposal[free], minlength=len(ids) + 1)
+    sizes, frees = _counts(proposal, wanted, len(ids)), _counts(proposal, free, len(ids))
     taken = np.flatnonzero((sizes > 0) & (frees < LEAST_FREE * sizes))
     return {
         int(number): _most_of(target[(proposal == number) & ~free])
         for number in taken
         if ids[int(number) - 1] not in never
     }
+
+
+def _counts(proposal: NDArray[Any], where: NDArray[np.bool_], highest: int) -> NDArray[np.intp]:
+    if highest == 1:
+        return np.array([0, np.count_nonzero(where)])
+    return np.bincount(proposal[where], minlength=highest + 1)
 
 
 def _most_of(values: NDArray[np.uint32]) -> int:
