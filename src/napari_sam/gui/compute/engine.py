@@ -13,6 +13,7 @@ from napari_sam.gui.compute.embeddings import Embeddings, Fraction, memory_for_e
 from napari_sam.gui.compute.hover import NOTHING, HoverAnswer, HoverJob, is_one_click, preview
 from napari_sam.gui.compute.jobs import Answer, ModelChoice, PrefetchJob, Report, SegmentJob
 from napari_sam.gui.compute.pictures import Pictures
+from napari_sam.gui.compute.quiet_import import collector_at_rest, import_torch
 from napari_sam.gui.compute.windows import WindowSearch, first_windows, hover_windows, plan_of, view_window
 from napari_sam.gui.qt.worker import Token
 
@@ -137,8 +138,10 @@ class Engine:
 
 def load_predictor(choice: ModelChoice, on_message: Report) -> PredictorLike:
     """Load the real model; torch is imported here, in the background thread, and not before."""
-    from napari_sam.predict.load import load_model
-    from napari_sam.predict.predictor import Predictor
+    import_torch()
+    with collector_at_rest():
+        from napari_sam.predict.load import load_model
+        from napari_sam.predict.predictor import Predictor
 
     name = choice.name if choice.checkpoint is None else None
     model = load_model(name, choice.checkpoint, choice.device, choice.precision, on_message=on_message)

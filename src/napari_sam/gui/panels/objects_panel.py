@@ -97,7 +97,9 @@ class ObjectsPanel:
         self._layers = layers
         with self.objects_layer.changed.blocked():
             self.objects_layer.reset_choices()
-            self.objects_layer.value = current
+            # All layers may have been removed since this was asked for.
+            if any(layer_id == current for _, layer_id in layers):
+                self.objects_layer.value = current
 
     def _make_settings(self) -> None:
         self.overlap = ComboBox(
