@@ -51,7 +51,7 @@ class Controls:
             value=DEFAULT_MODEL,
             tooltip="sam_lite ships with the package. For the others: napari-sam models download NAME.",
         )
-        self.prompt = RadioButtons(
+        self.prompt = FixedRadioButtons(
             name="prompt",
             label="next click",
             choices=[POSITIVE, NEGATIVE],
@@ -228,6 +228,19 @@ class Controls:
         yield from (*self.tools(), self.next_candidate, self.commit)
         yield from (self.undo, self.redo, self.clear, self.cancel)
         yield from self.model_view.buttons()
+
+
+class FixedRadioButtons(RadioButtons):
+    """Radio buttons that stay the same ones.
+
+    napari resets the choices of docked widgets with every change of the layer list; new buttons would lose the focus
+    and their place in the order of Tab.
+    """
+
+    def reset_choices(self, *_: Any) -> None:
+        """Keep the choices, once they are there."""
+        if not self.choices:
+            super().reset_choices()
 
 
 def _button(name: str, text: str, tooltip: str) -> PushButton:

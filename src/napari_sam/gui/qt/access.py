@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from magicgui.widgets import Widget
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QAbstractButton, QLabel, QLayout, QLineEdit, QScrollArea, QWidget
 
 # At least 3 : 1 against the backgrounds of napari's dark and light theme.
@@ -31,10 +31,35 @@ def make_accessible(native: QWidget, widgets: Iterable[Widget]) -> None:
         The controls, whose labels and tooltips are their names and descriptions.
     """
     native.setStyleSheet(native.styleSheet() + FOCUS_STYLE)
+    descriptions = TooltipsAsDescriptions(native)
     for widget in widgets:
-        _describe(widget)
-    for first, second in pairwise(focus_chain(native)):
+        _name(widget)
+        descriptions.follow(widget.native)
+    # Qt takes TabFocus from radio buttons that are not checked, and gives it back.
+    focusable = [widget for widget in _as_shown(native) if widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
+    for first, second in pairwise(focusable):
         QWidget.setTabOrder(first, second)
+
+
+class TooltipsAsDescriptions(QObject):
+    """Gives widgets their tooltip as description for screen readers, also after it has changed.
+
+    Parameters
+    ----------
+    parent : QObject
+        Owner.
+    """
+
+    def follow(self, native: QWidget) -> None:
+        """Start with one widget."""
+        native.setAccessibleDescription(native.toolTip())
+        native.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Copy the tooltip; never keeps an event from its receiver."""
+        if event is not None and event.type() == QEvent.Type.ToolTipChange and isinstance(watched, QWidget):
+            watched.setAccessibleDescription(watched.toolTip())
+        return False
 
 
 def focus_chain(native: QWidget) -> list[QWidget]:
@@ -63,8 +88,8 @@ def _in_layout(layout: QLayout) -> Iterator[QWidget]:
             yield from _in_layout(inner)
 
 
-def _describe(widget: Widget) -> None:
-    # Qt hands a widget's tooltip to screen readers as its description, and a button's text as its name.
+def _name(widget: Widget) -> None:
+    # A button's name is its text.
     native: QWidget = widget.native
     name = widget.label or widget.name
     if not native.accessibleName() and not isinstance(native, (QAbstractButton, QLabel)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from qtpy.QtCore import QTimer
 
@@ -35,4 +36,6 @@ class Debounce:
 
     def stop(self) -> None:
         """Forget the request."""
-        self._timer.stop()
+        # A window that goes without being closed may take the timer before its owner is told.
+        with suppress(RuntimeError):
+            self._timer.stop()
