@@ -40,14 +40,14 @@ def journals() -> list[Path]:
 
 def written(bench: Bench) -> JournalState:
     """What the journal of the running session says by now."""
-    journal = bench.widget._autosave.journal
+    journal = bench.widget._autosave.recorder.journal
     assert journal is not None
     assert settled(bench)
     return replay(read_log(JournalFolder().path / journal.name).entries)
 
 
 def settled(bench: Bench) -> bool:
-    recorder = bench.widget._autosave._recorder
+    recorder = bench.widget._autosave.recorder
     deadline = time.monotonic() + 5
     while recorder.pending and time.monotonic() < deadline:
         bench.widget.wait(1)
@@ -236,10 +236,10 @@ def test_a_clean_end_with_objects_is_offered_quietly(
 
 def test_closing_and_opening_the_widget_goes_on_in_the_same_journal(bench: Bench, open_bench: OpenBench):
     annotate(bench)
-    name = bench.widget._autosave.journal.name
+    name = bench.widget._autosave.recorder.journal.name
     again = reopened(bench, open_bench)
     assert banner(again) == "", "everything is there to be seen"
-    assert again.widget._autosave.journal.name == name
+    assert again.widget._autosave.recorder.journal.name == name
     again.layer("objects").data[0, 0] = 77  # while nobody looked, or by a script
     again.layer("objects").refresh()
     wait_until(again, lambda: 77 in written(again).labels.ids())
@@ -264,7 +264,7 @@ def test_two_viewers_write_two_journals_and_offer_neither(open_bench: OpenBench,
 
 def test_switching_images_keeps_both_journals_alive(bench: Bench, open_bench: OpenBench):
     annotate(bench)
-    first, name = bench.viewer.layers["data"], bench.widget._autosave.journal.name
+    first, name = bench.viewer.layers["data"], bench.widget._autosave.recorder.journal.name
     objects = bench.layer("objects")
     second = bench.viewer.add_image(np.zeros((20, 30), np.uint8), name="second")
     bench.widget["image"].value = second
@@ -277,7 +277,7 @@ def test_switching_images_keeps_both_journals_alive(bench: Bench, open_bench: Op
     assert len(journals()) == 2
     bench.widget["image"].value = first
     assert bench.widget.wait(20)
-    assert bench.widget._autosave.journal.name == name
+    assert bench.widget._autosave.recorder.journal.name == name
     assert whole(written(bench)).tolist() == objects.data.tolist()
     assert banner(bench) == ""
 
@@ -338,7 +338,7 @@ def test_a_folder_that_cannot_be_written_is_told_once(
     monkeypatch.setenv("NAPARI_SAM_STATE", str(tmp_path / "file"))
     bench = open_bench(image)
     annotate(bench)
-    bench.widget._autosave.journal.flush(5)
+    bench.widget._autosave.recorder.journal.flush(5)
     wait_until(bench, lambda: bool(told))
     assert [text for text in told if "Autosave is off because" in text] == told
     assert len(told) == 1

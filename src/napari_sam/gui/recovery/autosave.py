@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -10,20 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-import napari_sam
 from napari_sam.errors import NapariSamError
 from napari_sam.gui.panels.recovery_banner import RecoveryBanner
 from napari_sam.gui.qt.mainthread import MainThread
-from napari_sam.gui.recovery import state as journal_state
 from napari_sam.gui.recovery.folder import JournalFile, JournalFolder
 from napari_sam.gui.recovery.identity import identity_of
 from napari_sam.gui.recovery.journal import Journal
+from napari_sam.gui.recovery.keeper import Keeper
 from napari_sam.gui.recovery.offers import Offer, Unreadable, find_offers, save_objects
 from napari_sam.gui.recovery.recorder import JOURNAL_KEY, Recorder
-from napari_sam.gui.recovery.restore import Recovery, plan_recovery, recover
+from napari_sam.gui.recovery.restore import Recovery, is_same, plan_recovery, recover
 
 if TYPE_CHECKING:
     from napari.components import LayerList
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from napari_sam.gui.session import SegmentSession
 
 T = TypeVar("T")
-HEARTBEAT_MS = 30_000
 
 
 class Autosave:
@@ -58,20 +54,15 @@ class Autosave:
     def __init__(self, layers: LayerList, banner: RecoveryBanner, enabled: bool = True) -> None:
         self._layers = layers
         self._banner = banner
-        self._enabled = enabled
         self._folder = JournalFolder()
+        self._keeper = Keeper(layers, self._folder, enabled, self._tell_trouble)
         self._session: SegmentSession | None = None
-        self._recorder: Recorder | None = None
-        self._journals: dict[str, Journal] = {}
         self._offers: list[Offer] = []
         self._shown: Offer | None = None
+        self._held: list[JournalFile] = []
         self._main: MainThread | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._running = 0
-        self._held: list[JournalFile] = []
-        self._heartbeat = QTimer()
-        self._heartbeat.setInterval(HEARTBEAT_MS)
-        self._heartbeat.timeout.connect(self._on_heartbeat)
         banner.requested.connect(self._on_requested)
 
     @property
@@ -80,85 +71,40 @@ class Autosave:
         return self._running > 0
 
     @property
-    def journal(self) -> Journal | None:
-        """The journal of the session, or None where there is none."""
-        return None if self._recorder is None else self._recorder.journal
+    def recorder(self) -> Recorder | None:
+        """Who writes the journal of the session; None where there is none."""
+        return self._keeper.recorder
 
     def open(self) -> None:
         """Look for what others left behind."""
         self._main = MainThread()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="napari-sam-recovery")
         self._in_background(partial(find_offers, self._folder, self._names_in_viewer()), self._on_found)
-        self._heartbeat.start()
+        self._keeper.open()
 
     def begin(self, session: SegmentSession | None) -> None:
         """Follow another session, or none; the journal of the last one waits until the user comes back to it."""
-        self._stop_recorder()
         self._session = session
-        if session is not None and self._enabled:
-            self._start_recorder(session)
+        self._keeper.begin(session)
         self._show_offer()
 
     def shut(self) -> None:
         """Write what waits and end every journal; whatever holds objects is offered next time."""
-        self._heartbeat.stop()
-        self._stop_recorder()
         self._session = None
-        for journal in self._journals.values():
-            journal.close()
-        self._journals.clear()
-        self._offers.clear()
         if self._executor is not None:
             self._executor.shutdown(wait=True)
+        self._keeper.shut()
         if self._main is not None:
             self._main.close()
         for file in self._held:
             file.release()
         self._held.clear()
+        self._offers.clear()
         self._running = 0
 
     def set_enabled(self, enabled: bool) -> None:
         """Switch autosave on or off; off removes what this widget has written."""
-        self._enabled = enabled
-        session = self._session
-        self._stop_recorder()
-        if not enabled:
-            for journal in self._journals.values():
-                journal.close(discard=True)
-            self._journals.clear()
-        elif session is not None and self._main is not None:
-            self._start_recorder(session)
-
-    # -- writing -----------------------------------------------------------------------------------------------------
-
-    def _start_recorder(self, session: SegmentSession) -> None:
-        objects = session.tools.layers.objects
-        known = str(objects.metadata.get(JOURNAL_KEY, ""))
-        journal = self._journals.get(known) or self._new_journal(session, known)
-        self._journals[journal.name] = journal
-        self._recorder = Recorder(session, journal)
-
-    def _new_journal(self, session: SegmentSession, known: str) -> Journal:
-        image = identity_of(session.image)
-        dtype = session.tools.layers.objects.data.dtype
-        header = journal_state.header(image, dtype, napari_sam.__version__, time.time())
-        file = self._folder.named(known)
-        try:
-            if file is None or not file.acquire():
-                file = self._folder.new()
-        except OSError:  # it cannot be continued; whether a new one can be written will show
-            file = self._folder.new()
-        return Journal(file, header, self._tell_trouble)
-
-    def _stop_recorder(self) -> None:
-        if self._recorder is not None:
-            self._recorder.close()
-            self._recorder = None
-
-    def _on_heartbeat(self) -> None:
-        # Tries again after trouble with the disk, and says "alive" where there are no file locks.
-        for journal in self._journals.values():
-            journal.sync()
+        self._keeper.set_enabled(enabled)
 
     def _tell_trouble(self, text: str) -> None:
         if self._main is not None:
@@ -175,6 +121,7 @@ class Autosave:
 
     def _show_offer(self) -> None:
         here = self._names_in_viewer()
+        self._forget_saved()
         offers = [offer for offer in self._offers if offer.file.name not in here]
         image = None if self._session is None else identity_of(self._session.image)
         fitting = [offer for offer in offers if image is not None and offer.image.matches(image)]
@@ -189,6 +136,13 @@ class Autosave:
         more = f" ({count} more after this one.)" if count else ""
         text = self._shown.question if fits else self._shown.hint
         self._banner.ask(text + more, can_recover=fits, can_save=not fits and self._shown.objects > 0)
+
+    def _forget_saved(self) -> None:
+        """Offer nothing that has been opened from a file: it was saved, and the session had ended as it should."""
+        for offer in [offer for offer in self._offers if not offer.crashed]:
+            if any(is_same(layer, offer) for layer in self._layers) and self._hold(offer):
+                self._delete(offer)
+                self._offers.remove(offer)
 
     def _names_in_viewer(self) -> set[str]:
         return {str(layer.metadata[JOURNAL_KEY]) for layer in self._layers if JOURNAL_KEY in layer.metadata}
@@ -208,14 +162,17 @@ class Autosave:
             self._in_background(partial(plan_recovery, offer), self._on_planned)
 
     def _take(self, offer: Offer) -> bool:
+        taken = self._hold(offer)
+        if not taken:
+            self.notice.emit("Another window is working on this autosave, or it cannot be written.")
+            self._drop(offer)
+        return taken
+
+    def _hold(self, offer: Offer) -> bool:
         try:
-            if offer.file.acquire():
-                return True
-            self.notice.emit("Another window is working on this autosave.")
-        except OSError as error:
-            self.trouble.emit(f"{offer.file.path} cannot be used: {error.strerror or error}.")
-        self._drop(offer)
-        return False
+            return offer.file.acquire()
+        except OSError:
+            return False
 
     def _discard(self, offer: Offer) -> None:
         if self._take(offer):
@@ -255,18 +212,11 @@ class Autosave:
             # Nothing else writes that layer down: its journal stays as it is, and is not offered while it is there.
             own.metadata[JOURNAL_KEY] = offer.file.name
             self._held.append(offer.file)
-        elif self._recorder is None:
+        elif self.recorder is None:
             offer.file.release()
         else:
-            # The old journal may go once the new one has everything, on the disk.
-            self._in_background(self._recorder.journal.flush, partial(self._on_safe, offer))
+            self._in_background(partial(_replace, offer.file, self.recorder.journal), _done)
         self._drop(offer)
-
-    def _on_safe(self, offer: Offer, safe: bool) -> None:
-        if safe:
-            self._delete(offer)
-        else:
-            offer.file.release()
 
     # -- background --------------------------------------------------------------------------------------------------
 
@@ -287,6 +237,18 @@ class Autosave:
         known = isinstance(error, NapariSamError)
         self.trouble.emit(str(error) if known else f"Recovery failed: {type(error).__name__}: {error}.")
         self._show_offer()
+
+
+def _replace(old: JournalFile, new: Journal) -> None:
+    """Remove a journal once another has everything, on the disk."""
+    if new.flush():
+        old.delete()
+    else:
+        old.release()
+
+
+def _done(nothing: None) -> None:
+    """There is nothing to tell."""
 
 
 def ask_path(parent: QWidget, suggestion: str) -> Path | None:

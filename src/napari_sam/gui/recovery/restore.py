@@ -23,11 +23,13 @@ from napari_sam.gui.recovery.offers import Offer
 
 if TYPE_CHECKING:
     from napari.components import LayerList
+    from napari.layers import Layer
 
     from napari_sam.gui.session import SegmentSession
 
 # More pixels than this are written without a step of undo, which would keep every one of them in memory.
 MAX_UNDO_PIXELS = 8_000_000
+_MAX_BLOCKS_COMPARED = 16
 RECOVERED = "recovered objects"
 
 
@@ -92,11 +94,23 @@ def recover(session: SegmentSession, layers: LayerList, recovery: Recovery) -> t
     if is_free:
         _write_notes(objects, offer.state.notes)
     after = merged(session.state, recovery.prompts)
-    session.perform(Edit(f"recover {offer.amount}", session.state, after, patch, change))
+    layer_id = str(objects.unique_id)
+    session.perform(Edit(f"recover {offer.amount}", session.state, after, patch, change, layer_id))
     text = f"Recovered {offer.amount} of '{offer.image.name}' from {offer.when}."
     if own is not None:
         text += f" The objects are in a layer of their own, '{own.name}', as '{objects.name}' was not empty."
     return f"{text} {offer.losses}".rstrip(), own
+
+
+def is_same(layer: Layer, offer: Offer) -> bool:
+    """Return whether a layer was opened from a file and holds exactly the objects of an offer."""
+    labels = offer.state.labels
+    if not isinstance(layer, Labels) or layer.source.path is None or layer.multiscale:
+        return False
+    if tuple(layer.data.shape) != labels.grid.shape or len(labels.written()) > _MAX_BLOCKS_COMPARED:
+        return False
+    content = labels.blocks()
+    return all(np.array_equal(np.asarray(layer.data[slicer]), block) for slicer, block in content)
 
 
 def merged(state: PromptState, more: PromptState) -> PromptState:
