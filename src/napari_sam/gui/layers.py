@@ -149,10 +149,11 @@ def _write_boxes(boxes: Shapes, state: PromptState) -> None:
     boxes.data = []
     if state.boxes:
         boxes.add([np.array(box) for box in state.boxes], shape_type=list(state.shape_types))
-        labels = np.array(state.shape_labels, object)
-        boxes.features = pd.DataFrame({FEATURE: pd.Categorical(labels, categories=[POSITIVE, NEGATIVE])})
         boxes.selected_data = set()
-        restyle_shapes(boxes)
+    # Also without shapes: napari keeps the rows of those that are gone, and the next shape would get one of them.
+    labels = np.array(state.shape_labels, object)
+    boxes.features = pd.DataFrame({FEATURE: pd.Categorical(labels, categories=[POSITIVE, NEGATIVE])})
+    restyle_shapes(boxes)
 
 
 def restyle_points(points: Points) -> None:
@@ -166,7 +167,9 @@ def restyle_shapes(boxes: Shapes) -> None:
     """Give every shape the colour of its kind: negative scribbles that of negative points, and half the width."""
     if boxes.nshapes == 0:
         return
-    names = boxes.features[FEATURE].astype(str) if FEATURE in boxes.features else [POSITIVE] * boxes.nshapes
+    names = list(boxes.features[FEATURE].astype(str)) if FEATURE in boxes.features else []
+    if len(names) != boxes.nshapes:
+        names = [POSITIVE] * boxes.nshapes
     away = [kind in SCRIBBLES and name == NEGATIVE for kind, name in zip(boxes.shape_type, names, strict=True)]
     boxes.edge_color = [NEGATIVE_COLOR if one else BOX_COLOR for one in away]
     boxes.edge_width = [boxes.current_edge_width / (2 if one else 1) for one in away]

@@ -13,7 +13,7 @@ from psygnal import Signal
 
 from napari_sam.errors import ImageError, PromptError
 from napari_sam.gui.compute.answers import Answers
-from napari_sam.gui.compute.candidates import Candidates, describe
+from napari_sam.gui.compute.candidates import Candidates
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.compute.thumbnails import CandidateView, views_of, why_no_choice
 from napari_sam.gui.history import Edit, History
@@ -364,10 +364,11 @@ class SegmentSession:
         return not self._state.without(plane).same_prompts(self._state)
 
     def neighbours(self) -> list[SegmentJob]:
-        """Return jobs that prepare the planes next to the shown one, the likeliest to be shown next first."""
-        if self._plane is None or self._prepared != self._job(self._plane).key:
+        """Return jobs that prepare what is likely to be needed next: what is in view, then the next planes."""
+        shown = self.prepared_job()
+        if shown is None:
             return []
-        return [self._base(plane) for plane in self.view.neighbours(self._plane)]
+        return [shown, *(self._base(plane) for plane in self.view.neighbours(shown.plane))]
 
     def _is_up_to_date(self, plane: Plane) -> bool:
         job = self._job(plane)
@@ -384,11 +385,7 @@ class SegmentSession:
         piece = self._answers.pieces(plane)[objects[0].shown(choice)]
         write_proposal(self.tools.layers.proposal, plane, piece, self.view)
         if plane == self._plane:
-            note = self._questions.on(self._state, plane).note
-            mask = self._state.masks.get(plane)
-            edited = None if mask is None else mask.object_id
-            editing = "" if edited is None else f"Editing object {edited}:"
-            self.message.emit(" ".join(filter(None, [editing, describe(objects, choice), note])))
+            self.message.emit(self._questions.told(self._state, plane, objects))
         self.changed.emit()
 
     def _show_masks(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
+from napari_sam.gui.compute.candidates import Candidates, describe
 from napari_sam.gui.prompting.prompts import PlanePrompts, PromptState, prompts_on
 from napari_sam.gui.view.planes import Plane
 
@@ -32,6 +33,19 @@ class Questions:
         asked = PlanePrompts(objects, asked.note)
         self._last = state, plane, self.clicked_only, asked
         return asked
+
+    def told(self, state: PromptState, plane: Plane, objects: Sequence[Candidates]) -> str:
+        """Return what to tell the user about the masks of a plane: what they stand for, and what was left out."""
+        mask, asked = state.masks.get(plane), self.on(state, plane)
+        if mask is None:
+            source = ""
+        elif mask.object_id is None:
+            source = f"With {mask.source}:"
+        else:
+            source = f"Editing object {mask.object_id}:"
+        is_untouched = len(asked.objects) == 1 and asked.objects[0].is_fixed
+        found = "as it is, add prompts to change it." if is_untouched else describe(objects, state.choices.get(plane))
+        return " ".join(filter(None, [source, found, asked.note]))
 
     def fingerprint(self, state: PromptState, plane: Plane) -> Hashable:
         """Return a value that changes when the answer on this plane may."""
