@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from napari_sam.errors import OutOfMemoryError
+from napari_sam.gui.compute import prefetch
 from tests.gui.compute.test_windows import Painter, iou
 from tests.gui.conftest import Bench
 from tests.gui.fakes import FakePredictor, FakeZoo
@@ -110,6 +111,24 @@ def test_another_candidate_is_looked_at_in_its_own_window(open_bench: Callable[.
     bench.widget.next_candidate()
     assert bench.widget.wait(20)
     assert iou(bench.proposal == 1, image == 100) > 0.9
+
+
+def test_after_zooming_what_is_in_view_is_encoded_in_advance(
+    open_bench: Callable[..., Bench], painter: Painter, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(prefetch, "IDLE_MS", 30)
+    image = picture()
+    bench = open_bench(image, prefetch=True, contrast_limits=(0, 255))
+    encoded = len(painter.shapes)
+    bench.viewer.scene.camera.center = (0, 3020, 3030)
+    bench.viewer.scene.camera.zoom = 4
+    qtbot.waitUntil(lambda: len(painter.shapes) == encoded + 1, timeout=5000)
+    qtbot.wait(200)
+    assert len(painter.shapes) == encoded + 1
+    bench.widget["prefetch"].value = False
+    bench.click(3020, 3030)
+    assert iou(bench.proposal == 1, image == 100) > 0.9
+    assert len(painter.shapes) == encoded + 1, "the click needed no further encoding"
 
 
 class TestTrouble:

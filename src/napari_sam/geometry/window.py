@@ -145,11 +145,11 @@ class WindowPlan:
     def closer(self, window: Window, rect: Rect, share: float) -> Window | None:
         """Return a closer window around a rectangle that takes less than ``share`` of this one, or None.
 
-        The rectangle takes at least a quarter of the closer window, where the ladder goes down that far.
+        The rectangle takes one to two times that share of the closer window, where the ladder goes down that far.
         """
         extent = max(rect[2] - rect[0], rect[3] - rect[1]) + 1
         side = self._side_of(window)
-        wanted = self.side_for(extent, 0.5)
+        wanted = self.side_for(extent, 2 * share)
         return None if extent >= share * side or wanted >= side else self.around(rect, wanted)
 
     def _side_of(self, window: Window) -> int:

@@ -172,6 +172,7 @@ class SegmentWidget(SegmentCommands):
         session.notice.connect(self._inform)
         session.changed.connect(self._update_buttons)
         session.view.reshaped.connect(self._on_reshaped)
+        session.view.moved.connect(self._prefetcher.request)
         session.tools.polarity_changed.connect(self._show_polarity)
         self._vision.begin(session, self._background)
         self._show_polarity()

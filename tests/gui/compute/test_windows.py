@@ -206,7 +206,7 @@ def test_several_boxes_are_each_looked_at_and_share_windows(desk: Desk, image: A
 def test_negative_points_elsewhere_do_not_widen_the_mask(desk: Desk, image: Any):
     prompts = ObjectPrompts(Prompts([[1650, 350], [1700, 560]], [1, 0]))
     (found,) = desk.ask(prompts, view_yx=(1600, 300, 1700, 420))
-    assert iou(desk.mask(found), image == 150) > 0.9
+    assert iou(desk.mask(found), image == 150) > 0.85
 
 
 def test_a_committed_object_needs_no_window(desk: Desk):

@@ -159,6 +159,25 @@ class TestLanes:
         until(lambda: queue.idle)
         assert recorder.results() == [0, 1]
 
+    def test_the_most_urgent_waiting_job_comes_next(self):
+        tokens: list[Token] = []
+        gate = threading.Event()
+
+        def run(task: Task, token: Token) -> int:
+            tokens.append(token)
+            gate.wait(10)
+            return task.number
+
+        queue: LatestWins[Task, int] = LatestWins(run, lambda task, future: None)
+        queue.submit(Task("a", 0), Lane.AHEAD)
+        until(lambda: bool(tokens))
+        queue.submit(Task("a", 1))
+        queue.submit(Task("a", 2), Lane.HOVER)
+        assert tokens[0].successor == Task("a", 1)
+        gate.set()
+        until(lambda: queue.idle)
+        queue.close()
+
     def test_a_token_knows_who_comes_next(self):
         token = Token()
         assert token.successor is None

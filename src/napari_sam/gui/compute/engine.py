@@ -121,9 +121,17 @@ class Engine:
         loaded = self._loaded
         if loaded is None or loaded[0] != job.base.model or not self._embeddings.allow_prefetch:
             return Answer(())
-        # Which window of a large neighbour will be needed nobody knows.
-        if plan_of(job.base, loaded[1]).is_whole:
-            self._embeddings.get(loaded[1], job.base, None, token.cancelled, quiet=True)
+        predictor, plan = loaded[1], plan_of(job.base, loaded[1])
+        window = None if plan.is_whole else view_window(job.base, plan)
+
+        def unwanted() -> bool:
+            # A click that needs just this goes on with it; the preview gains from it, too.
+            asked = token.successor
+            elsewhere = isinstance(asked, SegmentJob) and window not in first_windows(asked, predictor)
+            return token.cancelled() or (window is not None and elsewhere)
+
+        if plan.is_whole or window is not None:
+            self._embeddings.get(predictor, job.base, window, unwanted, quiet=True)
         return Answer(())
 
     def _predictor(self, choice: ModelChoice) -> PredictorLike:

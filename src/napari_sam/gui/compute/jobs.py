@@ -85,7 +85,10 @@ class SegmentJob:
 
 @dataclass(frozen=True, eq=False)
 class PrefetchJob:
-    """Encode a neighbour of the shown plane while nothing else is to be done."""
+    """Encode what is likely to be needed next while nothing else is to be done.
+
+    That is a plane the model sees as a whole, or the visible part of a larger one.
+    """
 
     base: SegmentJob
 

@@ -1,4 +1,7 @@
-"""Encodes the neighbours of the shown plane while the user does nothing, so that the next slice answers at once."""
+"""Encodes what is likely to be needed next while the user does nothing, so that the next click answers at once.
+
+That is the visible part of an image too large for the model, after zooming and panning, and the neighbouring slices.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ IDLE_MS = 500
 
 
 class Prefetcher:
-    """Submits the neighbours one after the other, some time after the last answer.
+    """Submits jobs one after the other, some time after the last answer.
 
     Parameters
     ----------
     background : Background
     neighbours : callable
-        Returns jobs without prompts for the planes to encode, the likeliest first; none where that is not wanted.
+        Returns jobs without prompts for what to encode, the likeliest first; none where that is not wanted.
     """
 
     def __init__(self, background: Background, neighbours: Callable[[], list[SegmentJob]]) -> None:
@@ -45,7 +48,7 @@ class Prefetcher:
 
     def _on_quiet(self, job: object, answer: object = None) -> None:
         if isinstance(job, PrefetchJob):
-            self._tried.add(job.key)
+            self._tried.add(_what(job.base))
             self._submit_next()
         else:
             self._timer.request()
@@ -54,15 +57,19 @@ class Prefetcher:
         if isinstance(job, PrefetchJob) and not isinstance(error, Cancelled):
             # Should the user go to a plane that cannot be read, it is tried again, and the error shown.
             logging.getLogger("napari_sam").info("Not encoded in advance: %s", error)
-            self._tried.add(job.key)
+            self._tried.add(_what(job.base))
         self._timer.request()
 
     def _submit_next(self) -> None:
         if not self._background.idle:
             return
         jobs = self._neighbours()
-        self._tried &= {job.key for job in jobs}
+        self._tried &= {_what(job) for job in jobs}
         for job in jobs:
-            if job.key not in self._tried:
+            if _what(job) not in self._tried:
                 self._background.prefetch(PrefetchJob(job))
                 return
+
+
+def _what(job: SegmentJob) -> Hashable:
+    return job.key, job.view_yx

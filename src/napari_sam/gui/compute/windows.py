@@ -27,7 +27,7 @@ from napari_sam.types import Prediction, Prompts
 VIEW_SHARE = 1.0
 """Side of the first window for clicks, as a share of the visible part of the plane."""
 
-SMALL = 0.25
+SMALL = 0.125
 """An object that takes less than this share of the window's side is looked at more closely."""
 
 _MARGIN = 16  # clicks closer to the border than this part of the window's side are looked at in a window of their own
@@ -85,7 +85,7 @@ def _click_window(rect: Rect, job: SegmentJob, plan: WindowPlan) -> Window:
 
 def _view_side(job: SegmentJob, plan: WindowPlan) -> int:
     top, left, bottom, right = job.view_yx or (0, 0, plan.model_side, plan.model_side)
-    return max(plan.model_side, plan.side_for(VIEW_SHARE * max(bottom - top, right - left), 1.0))
+    return plan.side_for(VIEW_SHARE * max(bottom - top, right - left), 1.0)
 
 
 class WindowSearch:

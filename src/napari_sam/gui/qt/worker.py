@@ -116,7 +116,7 @@ class LatestWins(Generic[J, R]):
             running_lane, running, token = self._running
             self._waiting[lane] = job
             if lane <= running_lane:
-                token.supersede(job)
+                token.supersede(self._waiting[min(self._waiting)])
                 if running.key != job.key:
                     token.cancel()
 

@@ -37,11 +37,17 @@ class ImageView:
         Viewer that shows the image.
     image : Image
         The image layer.
+
+    Attributes
+    ----------
+    moved : Signal()
+        Another part of the plane is on the canvas.
     """
 
     plane_changed = Signal()
     content_changed = Signal()
     reshaped = Signal()
+    moved = Signal()
 
     def __init__(self, viewer: ViewerModel, image: Image) -> None:
         self.image = image
@@ -60,6 +66,8 @@ class ImageView:
         for name in ("contrast_limits", "gamma"):
             self._connections.add(getattr(image.events, name), self._on_contrast)
         self._connections.add(image.events.data, self._on_data)
+        for name in ("center", "zoom"):
+            self._connections.add(getattr(viewer.scene.camera.events, name), self._on_camera)
         self._channels = VisibleChannels(viewer.layers, image)
         self._connections.add(self._channels.changed, self._on_contrast)
 
@@ -175,6 +183,9 @@ class ImageView:
         if len(changed) == 1:
             (position,) = changed
             self._moved = (position, 1 if plane.index[position] > before.index[position] else -1)
+
+    def _on_camera(self, event: object = None) -> None:
+        self.moved.emit()
 
     def _on_contrast(self, event: object = None) -> None:
         self._contrast_timer.request()
