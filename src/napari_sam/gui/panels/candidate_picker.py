@@ -10,7 +10,7 @@ from magicgui.widgets import PushButton
 from numpy.typing import NDArray
 from psygnal import Signal
 from qtpy.QtCore import QSize
-from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
 
 from napari_sam.gui.compute.thumbnails import CandidateView
 from napari_sam.gui.panels.section import button_row
@@ -58,7 +58,7 @@ class CandidatePicker:
             view = candidates[index] if index < len(candidates) else None
             button.enabled = view is not None
             button.text = f"{SHOWN if index == shown else HIDDEN} " + ("" if view is None else f"{view.score:.2f}")
-            button.native.setIcon(QIcon() if view is None else _icon(view.picture))
+            button.native.setIcon(_nothing() if view is None else _icon(view.picture))
             button.native.setIconSize(self._icon_size())
             button.native.setChecked(index == shown)
 
@@ -68,7 +68,7 @@ class CandidatePicker:
         for button in self.buttons:
             button.enabled = False
             button.text = f"{HIDDEN} \N{EN DASH}"
-            button.native.setIcon(_icon(np.zeros((1, 1), bool)))
+            button.native.setIcon(_nothing())
             button.native.setIconSize(self._icon_size())
             button.native.setChecked(False)
 
@@ -80,6 +80,12 @@ class CandidatePicker:
         # Qt has toggled the button already: only what is shown decides which one is marked.
         self.buttons[index].native.setChecked(index == self._shown)
         self.picked.emit(index)
+
+
+def _nothing() -> QIcon:
+    clear = QPixmap(1, 1)
+    clear.fill(QColor(0, 0, 0, 0))
+    return QIcon(clear)
 
 
 def _icon(picture: NDArray[np.bool_]) -> QIcon:
