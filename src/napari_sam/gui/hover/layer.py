@@ -71,6 +71,7 @@ class PreviewLayer:
         copy_placement(self._image, layer)
         layer.data = np.ascontiguousarray(drawing[:height, :width]).reshape(tuple(shape))
         layer.translate = shifted_translate(self._image, corner)
+        layer.editable = False
         self._is_shown = True
 
     def hide(self) -> None:
@@ -100,7 +101,6 @@ class PreviewLayer:
             metadata={METADATA_KEY: {"role": PREVIEW, "image": str(self._image.unique_id)}},
             **spatial_kwargs(self._image),
         )
-        layer.editable = False
         # napari makes a new layer the active one; the user goes on with the one in hand.
         active, selected = self._layers.selection.active, set(self._layers.selection)
         self._layers.insert(self._layers.index(below) if below in self._layers else len(self._layers), layer)

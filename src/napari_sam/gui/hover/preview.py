@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_sam.gui.compute.hover import HoverAnswer, HoverJob
@@ -71,6 +72,7 @@ class HoverPreview:
         self._next: tuple[float, float] | None = None
         self._shown_at: tuple[float, float] | None = None
         self._layer = PreviewLayer(viewer.layers, session.image)
+        self._is_drawing = False
         self._connections = Connections()
         self._connect()
 
@@ -78,7 +80,7 @@ class HoverPreview:
         self._viewer.mouse_move_callbacks.append(self._on_move)
         self._viewer.mouse_drag_callbacks.append(self._on_press)
         self._connections.add(self._viewer.events.mouse_over_canvas, self._on_canvas_left)
-        self._connections.add(self._viewer.layers.selection.events.active, self._forget)
+        self._connections.add(self._viewer.layers.selection.events.active, self._on_active_changed)
         self._connections.add(self._viewer.dims.events.point, self._forget)
         self._connections.add(self._viewer.dims.events.ndisplay, self._forget)
         self._connections.add(self._session.view.content_changed, self._forget)
@@ -103,6 +105,11 @@ class HoverPreview:
         """Whether masks are previewed."""
         pace = self._paces.get(self._model)
         return self._choice == ON or (self._choice == AUTO and pace is not None and pace.is_fast)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a question is on its way, or waits for the answer to the one before."""
+        return self._asked is not None or self._next is not None
 
     def close(self, keep_layer: bool = False) -> None:
         """Follow the mouse no longer and take the layer away, unless the viewer is going anyway."""
@@ -130,6 +137,11 @@ class HoverPreview:
 
     def _on_press(self, viewer: Any, event: Any) -> None:
         self._forget()
+
+    def _on_active_changed(self, event: Any = None) -> None:
+        # A layer that is made is active for a moment.
+        if not self._is_drawing:
+            self._forget()
 
     def _on_canvas_left(self, event: Any = None) -> None:
         if not self._viewer.mouse_over_canvas:
@@ -180,14 +192,20 @@ class HoverPreview:
             if answer.drawing is None:
                 self._layer.hide()
             else:
-                below = self._session.tools.layers.boxes
-                self._layer.show(job.plane, answer.drawing, answer.top_left, below)
+                self._draw(job, answer.drawing, answer.top_left)
         self._ask()
+
+    def _draw(self, job: HoverJob, drawing: NDArray[np.uint8], top_left: tuple[int, int]) -> None:
+        self._is_drawing = True
+        try:
+            self._layer.show(job.plane, drawing, top_left, self._session.tools.layers.boxes)
+        finally:
+            self._is_drawing = False
 
     def _on_given_up(self, job: object, error: BaseException) -> None:
         # Something else came first; the next move of the mouse asks again.
         if job is self._asked:
-            self._asked = self._shown_at = None
+            self._asked = self._next = self._shown_at = None
 
     def _still_holds(self, job: HoverJob) -> bool:
         base = self._session.prepared_job()
