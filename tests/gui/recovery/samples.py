@@ -43,7 +43,8 @@ def random_state(rng: np.random.Generator, shape: tuple[int, ...] = IMAGE.shape)
 def random_mask(rng: np.random.Generator, plane: Plane) -> MaskPrompt:
     mask = rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < 0.5
     mask[0, 0] = True
-    return MaskPrompt(plane, (3, 4), mask, int(rng.integers(1, 9)) if rng.random() < 0.5 else None, "object ö")
+    object_id = int(rng.integers(1, 9)) if rng.random() < 0.5 else None
+    return MaskPrompt(plane, (3, 4), mask, object_id, "object ö", by_prompts=bool(rng.random() < 0.5))
 
 
 def random_record(rng: np.random.Generator, number: int, plane: Plane) -> ObjectRecord:

@@ -282,6 +282,93 @@ def test_switching_images_keeps_both_journals_alive(bench: Bench, open_bench: Op
     assert banner(bench) == ""
 
 
+def test_every_objects_layer_is_followed_whoever_paints_in_it(bench: Bench):
+    bench.click(20, 20)
+    bench.widget.commit()
+    first = bench.layer("objects")
+    bench.widget.use_objects_layer()
+    bench.click(40, 60)
+    assert bench.widget.wait(20)
+    second = bench.widget.session.tools.layers.objects
+    assert second is not first
+    assert written(bench).labels.ids() == set()
+    bench.widget.commit()
+    first.paint((50, 10), 5)
+    bench.widget["image"].value = bench.viewer.add_image(np.zeros((20, 30), np.uint8), name="second")
+    assert bench.widget.wait(20)
+    second.paint((50, 10), 6)
+    bench.widget.undo()
+    bench.widget.close()
+    states = [replay(read_log(path).entries) for path in journals()]
+    assert sorted(sorted(state.labels.ids()) for state in states) == [[1, 5], [1, 6]]
+    assert [state.prompt_count for state in states] == [0, 0], "prompts go where the objects go"
+
+
+def test_a_stack_annotated_at_random_is_recovered_exactly(
+    open_bench: OpenBench, make_napari_viewer: Any, told: list[str]
+):
+    rng = np.random.default_rng(7)
+    stack = rng.integers(0, 255, (4, 48, 56)).astype(np.uint8)
+    bench = open_bench(stack, contrast_limits=(0, 255), name="stack")
+    objects, viewer = bench.layer("objects"), bench.viewer
+    for step in range(45):
+        at = (viewer.dims.current_step[0], *rng.integers(5, 43, 2))
+        if rng.random() < 0.4:
+            viewer.dims.set_current_step(0, int(rng.integers(0, 4)))
+            at = (viewer.dims.current_step[0], *at[1:])
+        choose = [
+            lambda at=at: bench.layer("points").add(at),
+            lambda at=at: bench.layer("points").add(at),
+            lambda at=at: bench.layer("boxes").add(_box(at), shape_type="rectangle"),
+            bench.widget.commit,
+            bench.widget.commit,
+            bench.widget.next_candidate,
+            bench.widget.undo,
+            bench.widget.redo,
+            bench.widget.clear,
+            lambda at=at: objects.paint(at, int(rng.integers(0, 6))),
+            objects.undo,
+            lambda: bench.widget.delete_object(int(rng.integers(1, 6))),
+            lambda: bench.widget.merge_objects([int(rng.integers(1, 6)), int(rng.integers(1, 6))]),
+            lambda: bench.widget.edit_object(int(rng.integers(1, 6))),
+        ]
+        choose[int(rng.integers(0, len(choose)))]()
+        assert bench.widget.wait(20), step
+    state = written(bench)
+    np.testing.assert_array_equal(whole(state), objects.data)
+    assert plain(state.prompts) == plain(bench.widget.session.state)
+    live = {record.key: plain(record) for record in bench.widget.session.editor.records}
+    assert objects.data.any()
+    assert live
+    before = objects.data.copy(), plain(bench.widget.session.state)
+    crash(bench)
+    again = open_bench(stack, viewer=make_napari_viewer(), contrast_limits=(0, 255), name="stack")
+    press(again, "recover")
+    np.testing.assert_array_equal(again.objects, before[0])
+    assert plain(again.widget.session.state) == before[1]
+    assert {record.key: plain(record) for record in again.widget.session.editor.records} == live
+
+
+def _box(at: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    plane, row, column = at
+    return np.array([[plane, row + i * 8, column + j * 9] for i, j in ((0, 0), (0, 1), (1, 1), (1, 0))], float)
+
+
+def test_objects_that_were_saved_and_opened_again_are_not_offered(
+    bench: Bench, open_bench: OpenBench, make_napari_viewer: Any, image: np.ndarray, tmp_path: Path
+):
+    bench.click(20, 20)
+    bench.widget.commit()
+    tifffile.imwrite(tmp_path / "labels.tif", bench.objects)
+    bench.widget.close()
+    assert len(journals()) == 1
+    viewer = make_napari_viewer()
+    viewer.open(tmp_path / "labels.tif", layer_type="labels", plugin="napari")
+    again = open_bench(image, viewer=viewer, contrast_limits=(0, 255), name="data")
+    assert banner(again) == ""
+    assert journals() == []
+
+
 def test_switched_off_nothing_is_kept(bench: Bench):
     annotate(bench)
     assert settled(bench)

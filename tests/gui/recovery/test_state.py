@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from tests.gui.recovery.samples import (
     meaning,
     plain,
     planes,
+    random_mask,
     random_record,
     random_state,
     whole,
@@ -45,6 +47,22 @@ def test_prompts_and_records_come_back_exactly(seed: int):
     assert plain(state_from_json(through_json(state_to_json(state)), 3)) == plain(state)
     record = random_record(rng, 5, planes(IMAGE.shape)[2])
     assert plain(record_from_json(through_json(record_to_json(record)))) == plain(record)
+
+
+def test_no_field_is_forgotten():
+    rng = np.random.default_rng(0)
+    plane = planes(IMAGE.shape)[0]
+    record, mask = random_record(rng, 5, plane), random_mask(rng, plane)
+    state = dataclasses.replace(random_state(rng), masks=MappingProxyType({plane: mask}))
+    written = state_to_json(state)
+    assert names(state) == set(written)
+    # Masks are packed under another name, and their digest follows from them.
+    assert names(mask) - {"mask", "digest"} == set(written["masks"][0]) - {"shape", "pixels"}
+    assert names(record) - {"shape_hw"} == set(record_to_json(record)) - {"shape"}
+
+
+def names(value: Any) -> set[str]:
+    return {field.name for field in dataclasses.fields(value)}
 
 
 def edits(rng: np.random.Generator, count: int) -> tuple[list[dict[str, Any]], np.ndarray[Any, Any], Any]:

@@ -120,6 +120,7 @@ def _mask_to_json(mask: MaskPrompt) -> Json:
         "pixels": _pack(np.packbits(mask.mask).tobytes()),
         "object_id": None if mask.object_id is None else int(mask.object_id),
         "source": mask.source,
+        "by_prompts": bool(mask.by_prompts),
     }
 
 
@@ -133,6 +134,7 @@ def _mask_from_json(value: Mapping[str, Any]) -> MaskPrompt:
         mask=_bits(_unpack(value["pixels"], -(-height * width // 8)), (height, width)),
         object_id=None if number is None else int(number),
         source=str(value["source"]),
+        by_prompts=bool(value["by_prompts"]),
     )
 
 

@@ -13,7 +13,6 @@ from napari.layers import Labels
 from napari_sam.gui.history import Edit
 from napari_sam.gui.layers import empty_labels, spatial_kwargs
 from napari_sam.gui.objects.classes import begin, name_class
-from napari_sam.gui.objects.ids import highest_value
 from napari_sam.gui.objects.patches import LabelPatch
 from napari_sam.gui.objects.records import ObjectRecord, joined
 from napari_sam.gui.objects.store import make_room
@@ -124,7 +123,11 @@ def merged(state: PromptState, more: PromptState) -> PromptState:
 
 
 def _is_empty(objects: Labels) -> bool:
-    return highest_value(objects.data) == 0
+    """Return whether a layer is known to hold nothing; a lazy one that somebody wrote to is not looked through."""
+    data = objects.data
+    if isinstance(data, np.ndarray):
+        return not any(data[position].any() for position in np.ndindex(*data.shape[:-2]))
+    return getattr(data, "nchunks_initialized", None) == 0
 
 
 def _own_layer(session: SegmentSession, layers: LayerList, offer: Offer) -> Labels:
