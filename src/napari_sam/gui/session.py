@@ -79,6 +79,7 @@ class SegmentSession:
         self._cursor = viewer.cursor
         self._state = self.tools.read()
         self._connect()
+        self.editor.prepare()
 
     def _connect(self) -> None:
         self._connections.add(self.tools.edited, self._on_edited)
@@ -108,11 +109,12 @@ class SegmentSession:
     @property
     def pending(self) -> bool:
         """Whether a timer of this session still has to fire."""
-        return self.view.pending or self.tools.pending
+        return self.view.pending or self.tools.pending or self.editor.pending
 
     def close(self) -> None:
         """Disconnect from the layers and the viewer; the layers stay."""
         self._connections.clear()
+        self.editor.close()
         self.tools.close()
         self.view.close()
 
@@ -309,6 +311,7 @@ class SegmentSession:
     def _on_renewed(self) -> None:
         # A new proposal layer is empty, whatever had been shown in the old one.
         self._answers.clear()
+        self.editor.prepare()
         self._on_edited("delete a layer")
         self.refresh()
 

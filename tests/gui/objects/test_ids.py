@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from threading import Event
+from time import sleep
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +10,10 @@ import zarr
 from napari.layers import Labels
 
 from napari_sam.errors import PromptError
-from napari_sam.gui.objects.ids import IdBook, highest_value
+from napari_sam.gui.objects import scan
+from napari_sam.gui.objects.ids import IdBook
 from napari_sam.gui.objects.patches import LabelPatch, plane_patch
+from napari_sam.gui.objects.scan import highest_value
 from napari_sam.gui.objects.store import holds_ids, is_writable, make_room
 from napari_sam.gui.view.planes import Plane
 
@@ -127,3 +131,27 @@ def test_what_can_be_written_to():
 )
 def test_which_types_hold_ids(dtype: type, room: bool):
     assert holds_ids(dtype) is room
+
+
+def test_a_large_lazy_layer_is_looked_through_in_the_background(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scan, "LAZY_AT_ONCE", 0)
+    store = zarr.create_array(
+        zarr.storage.MemoryStore(), shape=(9, 4, 5), chunks=(1, 4, 5), dtype=np.uint16, fill_value=0
+    )
+    store[5, 2, 2] = 33
+    gate = Event()
+    monkeypatch.setattr(scan, "highest_value", lambda data, stopped: gate.wait(10) and highest_value(data, stopped))
+    book, layer = IdBook(), Labels(store)
+    book.begin(layer)
+    assert book.pending
+    with pytest.raises(PromptError, match="Still looking through"):
+        book.next_free(layer)
+    book.painted([(None, None, np.uint16(50))])
+    gate.set()
+    while book.pending:
+        sleep(0.001)
+    assert book.next_free(layer) == 51
+
+
+def test_a_search_can_be_stopped():
+    assert highest_value(zarr.ones(shape=(3, 2, 2), dtype=np.uint16), lambda: True) == 0

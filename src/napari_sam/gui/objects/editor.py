@@ -115,6 +115,20 @@ class ObjectEditor:
     def _ids(self) -> IdBook:
         return self._knowledge(self._layers().objects).ids
 
+    @property
+    def pending(self) -> bool:
+        """Whether a large lazy layer is still being looked through for the ids in use."""
+        return self._ids.pending
+
+    def prepare(self) -> None:
+        """Look which ids are in use, before the first commit asks."""
+        self._ids.begin(self._layers().objects)
+
+    def close(self) -> None:
+        """End what goes on in the background."""
+        for known in self._known.values():
+            known.ids.stop()
+
     def _knowledge(self, layer: Labels) -> Knowledge:
         return self._known.setdefault(str(layer.unique_id), Knowledge())
 
@@ -207,6 +221,8 @@ class ObjectEditor:
         """Tell the user, once, if the layer was begun in the other mode."""
         objects = self._layers().objects
         begun = mode_of(objects)
+        if self._ids.pending:
+            return
         if begun is None or begun == mode or self._ids.next_free(objects) == 1:
             self._warned = None
         elif self._warned != (str(objects.unique_id), mode):
@@ -250,6 +266,7 @@ class ObjectEditor:
             return
         if atoms is None:
             self._ids.forget()
+            self.prepare()
         else:
             self._ids.painted(atoms)
 

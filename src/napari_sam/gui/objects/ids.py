@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_sam.errors import PromptError
 from napari_sam.gui.objects.patches import LabelPatch
+from napari_sam.gui.objects.scan import Scan
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -17,12 +18,28 @@ HIGHEST_POSSIBLE = np.iinfo(np.uint32).max
 
 
 class IdBook:
-    """Knows the highest id of one objects layer; the layer is looked through once, when the first id is asked for."""
+    """Knows the highest id of one objects layer, which is looked through once; a large lazy one in the background."""
 
     def __init__(self) -> None:
         self._highest: int | None = None
+        self._scan: Scan | None = None
         # Ids that somebody painted are never given away again, not even after an undo of ours.
         self._painted = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether the layer is still being looked through."""
+        return self._scan is not None and self._scan.pending
+
+    def begin(self, layer: Labels) -> None:
+        """Start to look through a layer, if that has not been done."""
+        if self._highest is None and self._scan is None:
+            self._scan = Scan(layer.data)
+
+    def stop(self) -> None:
+        """Look no further."""
+        if self._scan is not None:
+            self._scan.stop()
 
     def next_free(self, layer: Labels) -> int:
         """Return one more than the highest id in use.
@@ -30,18 +47,24 @@ class IdBook:
         Raises
         ------
         PromptError
-            If there is no id left.
+            If there is no id left, or a large lazy layer has not been looked through yet.
         """
-        if self._highest is None:
-            self._highest = max(highest_value(layer.data), self._painted)
-        if self._highest >= HIGHEST_POSSIBLE:
-            raise PromptError(f"Id {self._highest} is the highest there can be: renumber the objects layer first.")
-        return self._highest + 1
+        self.begin(layer)
+        if self._highest is None and self._scan is not None:
+            if self._scan.pending:
+                raise PromptError(f"Still looking through '{layer.name}' for the numbers in use: again in a moment.")
+            self._highest, self._scan = max(self._scan.result(), self._painted), None
+        highest = self._highest or 0
+        if highest >= HIGHEST_POSSIBLE:
+            raise PromptError(f"Id {highest} is the highest there can be: renumber the objects layer first.")
+        return highest + 1
 
     def written(self, patch: LabelPatch) -> None:
         """Note the ids a patch brings."""
         if self._highest is not None:
             self._highest = max(self._highest, *patch.ids, 0)
+        else:
+            self._painted = max(self._painted, *patch.ids, 0)
 
     def taken_back(self, patch: LabelPatch) -> None:
         """Free the ids that a patch had brought, unless somebody has painted with them since."""
@@ -57,18 +80,9 @@ class IdBook:
 
     def forget(self) -> None:
         """Look through the layer again: it has been replaced."""
-        self._highest = None
+        self.stop()
+        self._highest, self._scan = None, None
         self._painted = 0
-
-
-def highest_value(data: Any) -> int:
-    """Return the largest value of an array, plane by plane, so that a lazy one is never in memory as a whole."""
-    if getattr(data, "nchunks_initialized", None) == 0:
-        # A zarr array that nobody has written to.
-        return 0
-    if isinstance(data, np.ndarray) or len(data.shape) <= 2:
-        return int(np.asarray(data).max(initial=0))
-    return max((highest_value(np.asarray(data[position])) for position in range(data.shape[0])), default=0)
 
 
 def _highest_new(atom: Any) -> int:
