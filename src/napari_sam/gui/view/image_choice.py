@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_sam.gui.qt.connections import Connections
 from napari_sam.gui.qt.timers import Debounce
+from napari_sam.gui.view.looks import OURS
 
 if TYPE_CHECKING:
     from napari.components import LayerList
@@ -63,11 +64,12 @@ class ImageChoice:
         self._current = None
 
     def _images(self) -> list[Image]:
-        return [layer for layer in self._layers if isinstance(layer, Image)]
+        # Not the pictures of what the model sees, which are layers of ours.
+        return [layer for layer in self._layers if isinstance(layer, Image) and OURS not in layer.metadata]
 
     def _default(self) -> Image | None:
         active, images = self._layers.selection.active, self._images()
-        return active if isinstance(active, Image) else (images[-1] if images else None)
+        return next((layer for layer in images if layer is active), images[-1] if images else None)
 
     def _follow(self) -> None:
         image = self._current if self._current in self._images() else self._default()
