@@ -1,6 +1,6 @@
 """Single clicks in images far larger than the model's input: windows, the whole image shrunk, or a fixed crop.
 
-``python -m benchmarks.large_images [--data FOLDER]``; FOLDER as for training, SOURCE/NAME_img.png + SOURCE/NAME_lab.png.
+``python -m benchmarks.large_images [--data FOLDER]``: annotated images, SOURCE/NAME_img.png and SOURCE/NAME_lab.png.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_sam.geometry.clicks import interior_point
-from napari_sam.gui.compute.candidates import Candidates
 from napari_sam.gui.compute.asking import ask
+from napari_sam.gui.compute.candidates import Candidates
 from napari_sam.gui.compute.engine import Engine, load_predictor
 from napari_sam.gui.compute.jobs import ModelChoice, SegmentJob
 from napari_sam.gui.prompting.prompts import ObjectPrompts
@@ -119,7 +120,7 @@ def _draw(
     labels[where][inside] = labels.max() + 1
 
 
-def mosaic(folder: Path, zoom: int, rng: np.random.Generator) -> Scene:
+def mosaic(folder: Path, zoom: int, rng: np.random.Generator, per_class: int) -> Scene:
     """Put validation images, enlarged, side by side until a large square is full."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     labels = np.zeros((SIDE, SIDE), np.int32)
@@ -137,7 +138,7 @@ def mosaic(folder: Path, zoom: int, rng: np.random.Generator) -> Scene:
         large = np.asarray(Image.fromarray(truth).resize(size, Image.Resampling.NEAREST))
         labels[where] = np.where(large > 0, large + labels.max(), 0)
         left, shelf = left + size[0], max(shelf, size[1])
-    return _scene(f"photos and micrographs, x {zoom}", image, labels, rng, per_class=8)
+    return _scene(f"photos and micrographs, x {zoom}", image, labels, rng, per_class)
 
 
 def _scene(
@@ -147,7 +148,7 @@ def _scene(
     cases = [Case(label, bounds) for label, bounds in enumerate(found, 1) if bounds is not None]
     cases = [case for case in cases if (labels[case.bounds] == case.label).sum() >= 40]
     chosen: list[Case] = []
-    for low, high in zip(EDGES, EDGES[1:], strict=False):
+    for low, high in pairwise(EDGES):
         group = [case for case in cases if low <= case.size < high]
         chosen += [group[i] for i in rng.permutation(len(group))[:per_class]]
     return Scene(name, image, labels, chosen)
@@ -229,6 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of annotated images")
     parser.add_argument("--model", default="sam_lite")
+    parser.add_argument("--per-class", type=int, default=8, help="annotated objects per size class and image")
     parser.add_argument("--zooms", type=float, nargs="+", default=[8.0])
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(0)
@@ -236,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
     scenes = [drawn_scene(rng, SIZES[:8] * 4, "drawn, small to middling")]
     scenes += [drawn_scene(rng, (size,), f"drawn, {size} px") for size in SIZES[8:]]
     if options.data is not None:
-        scenes += [mosaic(options.data, zoom, rng) for zoom in (1, 4)]
+        scenes += [mosaic(options.data, zoom, rng, options.per_class) for zoom in (1, 4)]
     policies = {f"windows, view {zoom:g} x object": windows_policy(predictor, zoom) for zoom in options.zooms}
     policies |= {"whole image": whole_policy(predictor), "crop of 1024": crop_policy(predictor)}
     print("| images | policy | " + " | ".join(f"< {edge}" for edge in EDGES[1:-1]) + " | larger | encodings | s |")
@@ -252,15 +254,13 @@ def main(arguments: list[str] | None = None) -> int:
                     row.encodes += encodes
                     row.seconds += seconds
             if rows:
-                print(_line(group, name, rows))
+                print(_line(group, name, rows), flush=True)
     return 0
 
 
 def _line(group: str, name: str, rows: dict[int, Row]) -> str:
-    cells = [
-        f"{np.mean(rows[edge].shown):.2f} / {np.mean(rows[edge].best):.2f}" if edge in rows else ""
-        for edge in EDGES[1:]
-    ]
+    found = [rows.get(edge) for edge in EDGES[1:]]
+    cells = ["" if row is None else f"{np.mean(row.shown):.2f} / {np.mean(row.best):.2f}" for row in found]
     clicks = sum(len(row.shown) for row in rows.values())
     encodes = sum(row.encodes for row in rows.values()) / clicks
     seconds = sum(row.seconds for row in rows.values()) / clicks
