@@ -59,23 +59,7 @@ class Controls:
             tooltip="Positive: this belongs to the object. Negative: this does not. "
             "With Control or Alt held, one click counts as the other.",
         )
-        self.use_points = _button("use_points", "Points", "Make the points layer active and click objects.")
-        self.use_boxes = _button("use_boxes", "Boxes", "Make the boxes layer active and drag boxes around objects.")
-        self.use_polygon = _button(
-            "use_polygon", "Polygon", "Outline an object roughly: a click per corner, a double click ends."
-        )
-        self.use_lasso = _button("use_lasso", "Lasso", "Outline an object roughly: drag around it.")
-        self.use_ellipse = _button("use_ellipse", "Ellipse", "Drag an ellipse over an object.")
-        self.use_scribble = _button(
-            "use_scribble",
-            "Scribble",
-            "Drag a line through an object: it counts as several clicks, positive or negative as the next click.",
-        )
-        self.use_label = _button(
-            "use_label",
-            "Use label",
-            "Take an object of any Labels layer as a prompt: the one under the cursor, else the one selected there.",
-        )
+        self._make_tools()
         self.next_candidate = _button(
             "next_candidate", "Next candidate", "A click may mean a part or the whole: show the next of three masks."
         )
@@ -95,6 +79,34 @@ class Controls:
         self.progress = ProgressBar(name="progress", visible=False, tooltip="How far the model is with the image.")
         self.busy = Busy(self.progress, self.cancel)
         self.status = Label(name="status", value="", tooltip="What the tool does, and what it found.")
+        self._make_advanced()
+        self.model_view = ModelView()
+        self.hover = HoverSwitch()
+        self.recovery = RecoveryBanner()
+        self.keys = KeyEditor()
+        self._keyed: list[tuple[Widget, str, str]] = []
+        self._key_of: Callable[[str], str] = key_of
+
+    def _make_tools(self) -> None:
+        self.use_points = _button("use_points", "Points", "Make the points layer active and click objects.")
+        self.use_boxes = _button("use_boxes", "Boxes", "Make the boxes layer active and drag boxes around objects.")
+        self.use_polygon = _button(
+            "use_polygon", "Polygon", "Outline an object roughly: a click per corner, a double click ends."
+        )
+        self.use_lasso = _button("use_lasso", "Lasso", "Outline an object roughly: drag around it.")
+        self.use_ellipse = _button("use_ellipse", "Ellipse", "Drag an ellipse over an object.")
+        self.use_scribble = _button(
+            "use_scribble",
+            "Scribble",
+            "Drag a line through an object: it counts as several clicks, positive or negative as the next click.",
+        )
+        self.use_label = _button(
+            "use_label",
+            "Use label",
+            "Take an object of any Labels layer as a prompt: the one under the cursor, else the one selected there.",
+        )
+
+    def _make_advanced(self) -> None:
         self.checkpoint = FileEdit(
             name="checkpoint",
             filter=CHECKPOINT_FILTER,
@@ -117,9 +129,6 @@ class Controls:
             tooltip="While nothing else is to be done, prepare the slices before and after the shown one. "
             "Slices that take long, or are too large to keep, are left alone.",
         )
-        self.model_view = ModelView()
-        self.hover = HoverSwitch()
-        self.recovery = RecoveryBanner()
         self.autosave = CheckBox(
             name="autosave",
             text="Autosave",
@@ -127,9 +136,6 @@ class Controls:
             value=autosave_default(),
             tooltip="Keep a journal of prompts and objects, outside of your data folders, to recover after a crash.",
         )
-        self.keys = KeyEditor()
-        self._keyed: list[tuple[Widget, str, str]] = []
-        self._key_of: Callable[[str], str] = key_of
 
     def layout(self) -> list[Widget]:
         """Return what the widget shows: what scrolls, and below it what is always in sight.

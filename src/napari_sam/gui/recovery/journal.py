@@ -21,7 +21,7 @@ from napari_sam.io.append_log import AppendLog, Entry, read_log
 
 Make = Callable[[JournalState], Iterable[Json]]
 
-COMPACT_ABOVE = 8 << 20
+COMPACT_ABOVE = 4 << 20
 GROWTH = 4
 RETRY_S = 30.0
 MAX_WAITING = 10_000
