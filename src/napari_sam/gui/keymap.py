@@ -38,6 +38,7 @@ KEYMAP: tuple[KeyAction, ...] = (
     KeyAction("K", "clear", "Clear the prompts of this slice"),
     KeyAction("Q", "cancel", "Cancel the computation, keep the prompts"),
     KeyAction("H", "toggle_proposal", "Hide or show the proposal"),
+    KeyAction("Shift+H", "toggle_hover", "Switch the preview under the cursor on or off"),
     KeyAction("8", "use_points", "Click points"),
     KeyAction("9", "use_boxes", "Draw boxes"),
     KeyAction("0", "use_lasso", "Outline an object freehand"),
