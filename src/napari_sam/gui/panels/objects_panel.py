@@ -123,13 +123,12 @@ class ObjectsPanel:
         )
         self.object_id = SpinBox(
             name="object_id",
-            label="commit as",
+            label="commit as (0: new)",
             value=0,
             min=0,
             max=HIGHEST_IN_A_BOX,
             tooltip="The number the next commits get, to go on with one object from slice to slice. 0: a new object.",
         )
-        self.object_id.native.setSpecialValueText("new object")
         self.continue_object = _button(
             "continue_object", "Continue", "The next commits go on with the selected object, on this slice or another."
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from magicgui.widgets import CheckBox, Container, Widget
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_sam.gui.qt.flow import EvenFlow
+from napari_sam.gui.qt.labels import EqualWidths
 
 FOLDED, UNFOLDED = "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}", "\N{BLACK DOWN-POINTING SMALL TRIANGLE}"
 # The triangle says what the box would; the heading keeps the check box's keyboard and screen-reader behaviour.
@@ -62,19 +63,8 @@ def group(name: str, tooltip: str, *widgets: Widget, labels: bool = True) -> Con
     box = Container[Widget](name=name, label="", tooltip=tooltip, widgets=list(widgets), labels=labels)
     box.margins = (0, 0, 0, 0)
     if labels:
-        _align_labels(box.native)
+        EqualWidths(box.native)
     return box
-
-
-def _align_labels(native: QWidget) -> None:
-    """Make the labels on the left equally wide: magicgui does so for the outermost container only."""
-    layout = native.layout()
-    lines = [] if layout is None else [layout.itemAt(number) for number in range(layout.count())]
-    widgets = [None if line is None else line.widget() for line in lines]
-    texts = [label for line in widgets if line is not None and (label := line.findChild(QLabel)) is not None]
-    width = max((label.sizeHint().width() for label in texts), default=0)
-    for label in texts:
-        label.setMinimumWidth(width)
 
 
 def button_row(name: str, tooltip: str, *widgets: Widget) -> Container[Widget]:
