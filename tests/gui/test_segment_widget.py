@@ -191,7 +191,7 @@ def test_clicks_made_while_encoding_are_answered_when_it_is_there(
     assert bench.proposal[30, 40] == 1
     assert len(fake.images) == 1, "the image was encoded once"
     assert len(fake.asked[-1].points_yx) == 2
-    assert len(fake.asked) == 1 + 3, "only the newest prompts: a first step, and the second for three candidates"
+    assert len(fake.asked) == 2, "only the newest prompts: one step for each point"
     bench.widget.close()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_sam.errors import Cancelled
-from napari_sam.gui.compute.asking import Recent, ask, keep_pieces
+from napari_sam.gui.compute.asking import Recent, Step, ask, keep_pieces
 from napari_sam.gui.compute.candidates import Candidates, compose, compose_all, describe
 from napari_sam.gui.compute.thumbnails import pictures, views_of, why_no_choice
 from napari_sam.gui.prompting.prompts import ObjectPrompts, PlaneMask
@@ -28,27 +28,33 @@ def clicks(*points: tuple[float, float], labels: Any = None, **more: Any) -> Obj
     return ObjectPrompts(Prompts(list(points), labels), **more)
 
 
-def test_a_further_point_refines_every_candidate_with_its_own_logits(fake: FakePredictor):
-    (found,) = ask(fake, IMAGE, [clicks((20, 20), (5, 5), labels=[1, 0])], None, never)
-    first, *second = fake.asked
+@pytest.mark.parametrize(("choice", "refined"), [(None, 1), (2, 2), (0, 0)])
+def test_a_further_point_refines_the_candidate_that_is_shown(fake: FakePredictor, choice: int | None, refined: int):
+    (found,) = ask(fake, IMAGE, [clicks((20, 20), (5, 5), labels=[1, 0])], choice, never)
+    first, second = fake.asked
     assert len(first.points_yx) == 1
     assert first.mask_logits is None
-    assert [len(one.points_yx) for one in second] == [2, 2, 2]
-    assert [int(one.mask_logits.flat[0]) for one in second] == [0, 1, 2]
+    assert len(second.points_yx) == 2
+    assert int(second.mask_logits.flat[0]) == refined
     areas = found.prediction.masks.sum(axis=(1, 2)).tolist()
     assert areas == sorted(set(areas)), "the candidates stay three"
     assert found.first == 1, "the one with the best score of the first step"
+    assert found.prediction.scores[refined] == np.float32(0.8)
+    assert found.unsettled == {0, 1, 2} - {refined}, "the others are refined when they are chosen"
 
 
 def test_steps_that_are_known_are_not_asked_again(fake: FakePredictor):
     recent, points = Recent(), [(20, 20), (5, 5), (9, 9)]
-    for count in (1, 2, 3):
+    for count in (1, 2, 3, 2, 3):
         ask(fake, IMAGE, [clicks(*points[:count])], None, never, recent=recent)
-    assert len(fake.asked) == 1 + 3 + 3
+    assert len(fake.asked) == 3
     warm = ask(fake, IMAGE, [clicks(*points)], None, never, recent=recent)
     cold = ask(fake, IMAGE, [clicks(*points)], None, never)
     np.testing.assert_array_equal(warm[0].prediction.masks, cold[0].prediction.masks)
     assert warm[0].first == cold[0].first
+    fake.asked.clear()
+    ask(fake, IMAGE, [clicks(*points)], 2, never, recent=recent)
+    assert len(fake.asked) == 2, "another candidate goes through the points again, not through the first step"
 
 
 def test_what_is_known_of_another_image_or_other_points_does_not_count(fake: FakePredictor):
@@ -57,15 +63,17 @@ def test_what_is_known_of_another_image_or_other_points_does_not_count(fake: Fak
     for image, point in ((IMAGE.copy(), (20, 20)), (IMAGE, (21, 20))):
         fake.asked.clear()
         ask(fake, image, [clicks(point, (5, 5))], None, never, recent=recent)
-        assert len(fake.asked) == 1 + 3
+        assert len(fake.asked) == 2
 
 
-def test_few_steps_are_kept():
-    recent = Recent(limit=2)
+def test_memory_for_steps_is_bounded():
+    answer = Step(np.zeros((1, 2, 2), np.float32), np.zeros(1, np.float32), (PlaneMask((0, 0), np.ones((4, 5), bool)),))
+    assert answer.nbytes == 16 + 4 + 20
+    recent = Recent(max_bytes=90)
     for number in range(3):
-        recent.put(IMAGE, number, np.zeros((1, 2, 2), np.float32), 0)
+        recent.put(IMAGE, number, answer)
     assert recent.get(IMAGE, 0) is None
-    assert recent.get(IMAGE, 2) is not None
+    assert recent.get(IMAGE, 2) is answer
 
 
 def test_a_negative_point_that_came_first_waits_for_a_positive_one(fake: FakePredictor):
@@ -129,6 +137,21 @@ def test_a_further_box_leaves_the_first_mask_as_it_was(fake: FakePredictor):
         shown = compose(alone, choice), compose(both, choice)
         whole = [PlaneMask(piece.top_left, piece.labels == 1).within((40, 50)) for piece in shown]
         np.testing.assert_array_equal(*whole)
+
+
+def test_many_objects_are_asked_about_some_at_a_time():
+    calls = []
+
+    class Counting(FakePredictor):
+        def predict_many(self, embedding: Any, prompts: Any, multimask: bool = False, **callbacks: Any) -> Any:
+            calls.append(len(prompts))
+            return super().predict_many(embedding, prompts, multimask, **callbacks)
+
+    boxes = [ObjectPrompts(Prompts(box_yxyx=[at, at, at + 5, at + 6])) for at in range(10)]
+    found = ask(Counting(), IMAGE, boxes, None, never)
+    assert calls == [8, 2]
+    assert [len(one) for one in found] == [1] * 10
+    assert [one.prediction.masks[0][at + 3, at + 3] for at, one in enumerate(found)] == [True] * 10
 
 
 def test_asking_can_be_stopped(fake: FakePredictor):

@@ -1,16 +1,17 @@
 """What the model is asked about an object, step by step.
 
 The first step settles what may be meant: three candidates for the first click, the box or the drawn mask. Every
-further point refines all three: it is asked together with the points before it and the candidate's logits of the step
-before, as in the model's training. So a candidate keeps its place while points are added, and the one that was chosen
-is the one that is refined. The result depends on the prompts alone: undo, redo and coming back to a slice give the
-same masks.
+further point refines the one that is shown: it is asked together with the points before it and the logits of the step
+before, as in the model's training. The others stay as they were, to be refined when they are chosen; so a candidate
+keeps its place while points are added, and a choice stays a choice. The result depends on the prompts and the choice
+alone: undo, redo and coming back to a slice give the same masks.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -23,6 +24,7 @@ from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.gui.compute.candidates import Candidates, PredictorLike
 from napari_sam.gui.prompting.masks import PlaneMask
 from napari_sam.gui.prompting.prompts import ObjectPrompts
+from napari_sam.gui.prompting.shapes import trimmed
 from napari_sam.predict.mask_hint import mask_to_logits
 from napari_sam.types import Prediction, Prompts
 
@@ -31,31 +33,56 @@ Logits = NDArray[np.float32]
 TOGETHER = 8
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The answer to one step, with masks no larger than what they hold.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (M, h, w)
+    scores : ndarray of float32, shape (M,)
+    masks : tuple of PlaneMask or None
+        In pixels of the window; None where there is nothing.
+    """
+
+    logits: Logits
+    scores: NDArray[np.float32]
+    masks: tuple[PlaneMask | None, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays in bytes."""
+        return self.logits.nbytes + self.scores.nbytes + sum(one.mask.nbytes for one in self.masks if one is not None)
+
+
 class Recent:
-    """The logits of the steps asked last, so that a further point costs one step and not all of them.
+    """The steps asked last, so that a further point costs one step and not all of them.
 
     Parameters
     ----------
-    limit : int
-        Steps to keep; each takes less than a megabyte.
+    max_bytes : int
+        Memory for them.
     """
 
-    def __init__(self, limit: int = 32) -> None:
-        self._limit = limit
-        self._known: OrderedDict[Hashable, tuple[ReferenceType[Any], Logits, int]] = OrderedDict()
+    def __init__(self, max_bytes: int = 2**25) -> None:
+        self._max_bytes = max_bytes
+        self._known: OrderedDict[Hashable, tuple[ReferenceType[Any], Step]] = OrderedDict()
 
-    def get(self, embedding: Any, step: Hashable) -> tuple[Logits, int] | None:
-        """Return the logits of a step and the candidate to show first, or None."""
+    def get(self, embedding: Any, step: Hashable) -> Step | None:
+        """Return the answer to a step, or None."""
         entry = self._known.get((id(embedding), step))
         # Another embedding may live where one that is gone had been.
-        return entry[1:] if entry is not None and entry[0]() is embedding else None
+        return entry[1] if entry is not None and entry[0]() is embedding else None
 
-    def put(self, embedding: Any, step: Hashable, logits: Logits, first: int) -> None:
-        """Keep the logits of a step."""
-        self._known[id(embedding), step] = ref(embedding), logits, first
+    def put(self, embedding: Any, step: Hashable, answer: Step) -> Step:
+        """Keep the answer to a step."""
+        self._known[id(embedding), step] = ref(embedding), answer
         self._known.move_to_end((id(embedding), step))
-        while len(self._known) > self._limit:
-            self._known.popitem(last=False)
+        total = sum(known.nbytes for _, known in self._known.values())
+        while total > self._max_bytes and len(self._known) > 1:
+            _, (_, forgotten) = self._known.popitem(last=False)
+            total -= forgotten.nbytes
+        return answer
 
 
 def ask(
@@ -89,22 +116,16 @@ def ask(
     recent : Recent, optional
         Steps asked before.
     """
-    recent = Recent() if recent is None else recent
+    dialogue = _Dialogue(predictor, embedding, cancelled, Recent() if recent is None else recent)
+    alone = len(objects) == 1 and not several
     steps = [[] if one.is_fixed else _steps(one, embedding) for one in objects]
-    if len(objects) == 1 and not several:
-        return (_ask_one(predictor, embedding, objects[0], steps[0], cancelled, recent),)
-    answers: dict[int, Candidates] = {}
-    plain = [index for index, one in enumerate(steps) if len(one) == 1 and _is_open(objects[index])]
-    for start in range(0, len(plain), TOGETHER):
-        indices = plain[start : start + TOGETHER]
-        prompts = [steps[index][0] for index in indices]
-        together = predictor.predict_many(embedding, prompts, multimask=True, cancelled=cancelled)
-        for index, prediction in zip(indices, together, strict=True):
-            answers[index] = _finished(prediction, prediction.best, objects[index], choice is not None)
-    for index in set(range(len(objects))).difference(answers):
-        found = _ask_one(predictor, embedding, objects[index], steps[index], cancelled, recent)
-        answers[index] = found if choice is not None else _only_first(found)
-    return tuple(answers[index] for index in range(len(objects)))
+    dialogue.begin([one[0] for one, about in zip(steps, objects, strict=True) if one and _is_open(about)])
+    answers = []
+    for index, (one, asked) in enumerate(zip(objects, steps, strict=True)):
+        chosen = choice if index == 0 else None
+        found = Candidates(_itself(one, embedding), 0) if one.is_fixed else _candidates(dialogue, one, asked, chosen)
+        answers.append(found if alone or chosen is not None else _only_first(found))
+    return tuple(answers)
 
 
 def _is_open(one: ObjectPrompts) -> bool:
@@ -112,47 +133,79 @@ def _is_open(one: ObjectPrompts) -> bool:
     return one.object_id is None or one.mask is None
 
 
-def _ask_one(
-    predictor: PredictorLike,
-    embedding: Any,
-    one: ObjectPrompts,
-    steps: Sequence[Prompts],
-    cancelled: Callable[[], bool],
-    recent: Recent,
-) -> Candidates:
-    if one.is_fixed:
-        return Candidates(_itself(one, embedding), 0)
-    known, done = _remembered(recent, embedding, steps)
-    prediction = None
-    for index in range(done, len(steps)):
-        if cancelled():
-            raise Cancelled("Cancelled; the prompts are still there.")
-        if known is None:
-            prediction = predictor.predict(embedding, steps[0], multimask=_is_open(one))
-            first = prediction.best
-        else:
-            hints = [_with_hint(steps[index], logits) for logits in known[0]]
-            prediction = _joined(predictor.predict_many(embedding, hints, multimask=False, cancelled=cancelled))
-            first = known[1]
-        known = prediction.logits, first
-        recent.put(embedding, _key(steps[: index + 1]), *known)
-    if prediction is None or known is None:
-        raise ValueError("an object without prompts cannot be asked about")
-    return _finished(prediction, known[1], one, keep_all=True)
+def _candidates(dialogue: _Dialogue, one: ObjectPrompts, steps: Sequence[Prompts], choice: int | None) -> Candidates:
+    begin = dialogue.first(steps[0], multimask=_is_open(one))
+    first = int(np.argmax(begin.scores))
+    shown = first if choice is None else choice % len(begin.scores)
+    masks, scores, logits = list(begin.masks), begin.scores.copy(), begin.logits
+    if len(steps) > 1:
+        refined = dialogue.refine(begin, steps, shown)
+        masks[shown], scores[shown] = refined.masks[0], refined.scores[0]
+        logits = logits.copy()
+        logits[shown] = refined.logits[0]
+    whole = np.stack(
+        [np.zeros(dialogue.shape_hw, bool) if mask is None else mask.within(dialogue.shape_hw) for mask in masks]
+    )
+    prediction = Prediction(whole, scores, logits)
+    others = frozenset(range(len(masks))) - {shown} if len(steps) > 1 else frozenset[int]()
+    return Candidates(_clicked_pieces(prediction, one) if one.clicked_only else prediction, first, unsettled=others)
 
 
-def _remembered(recent: Recent, embedding: Any, steps: Sequence[Prompts]) -> tuple[tuple[Logits, int] | None, int]:
-    """Return the logits of the last step that is known, and how many are done; the last one is always asked."""
-    for done in range(len(steps) - 1, 0, -1):
-        known = recent.get(embedding, _key(steps[:done]))
+class _Dialogue:
+    """Asks the model about one window, and nothing twice that is remembered."""
+
+    def __init__(self, predictor: PredictorLike, embedding: Any, cancelled: Callable[[], bool], recent: Recent) -> None:
+        self._predictor = predictor
+        self._embedding = embedding
+        self._cancelled = cancelled
+        self._recent = recent
+        self._begun: dict[Hashable, Step] = {}
+        frame: ResizeFrame = embedding.frame
+        self.shape_hw = frame.original_hw
+
+    def begin(self, prompts: Sequence[Prompts]) -> None:
+        """Ask about the first steps of several objects, some at a time: each brings three masks of full size."""
+        unknown = [one for one in prompts if self._recent.get(self._embedding, _key([one], 0)) is None]
+        for start in range(0, len(unknown) if len(unknown) > 1 else 0, TOGETHER):
+            part = unknown[start : start + TOGETHER]
+            answers = self._predictor.predict_many(self._embedding, part, multimask=True, cancelled=self._cancelled)
+            self._begun.update((_key([one], 0), _step(answer)) for one, answer in zip(part, answers, strict=True))
+
+    def first(self, prompts: Prompts, multimask: bool) -> Step:
+        """Return the answer to a first step."""
+        key = _key([prompts], 0)
+        known = self._begun.get(key) or self._recent.get(self._embedding, key)
         if known is not None:
-            return known, done
-    return None, 0
+            return self._recent.put(self._embedding, key, known)
+        return self._ask(key, prompts, multimask)
+
+    def refine(self, begin: Step, steps: Sequence[Prompts], index: int) -> Step:
+        """Return the answer to the last step for one candidate of the first."""
+        logits, done = begin.logits[index], 1
+        for count in range(len(steps), 1, -1):
+            known = self._recent.get(self._embedding, _key(steps[:count], index))
+            if known is not None:
+                logits, done = known.logits[0], count
+                break
+        answer = known
+        for count in range(done + 1, len(steps) + 1):
+            last = steps[count - 1]
+            hint = Prompts(last.points_yx, last.labels, last.box_yxyx, logits)
+            answer = self._ask(_key(steps[:count], index), hint, multimask=False)
+            logits = answer.logits[0]
+        return begin if answer is None else answer
+
+    def _ask(self, key: Hashable, prompts: Prompts, multimask: bool) -> Step:
+        if self._cancelled():
+            raise Cancelled("Cancelled; the prompts are still there.")
+        return self._recent.put(
+            self._embedding, key, _step(self._predictor.predict(self._embedding, prompts, multimask=multimask))
+        )
 
 
-def _finished(prediction: Prediction, first: int, one: ObjectPrompts, keep_all: bool) -> Candidates:
-    found = Candidates(_clicked_pieces(prediction, one) if one.clicked_only else prediction, first)
-    return found if keep_all else _only_first(found)
+def _step(prediction: Prediction) -> Step:
+    masks = tuple(trimmed(PlaneMask((0, 0), mask)) for mask in prediction.masks)
+    return Step(prediction.logits, prediction.scores, masks)
 
 
 def _steps(one: ObjectPrompts, embedding: Any) -> list[Prompts]:
@@ -208,23 +261,11 @@ def _inner_point(whole: NDArray[np.bool_], negative_yx: NDArray[np.float64]) -> 
     return np.array([interior_point(free)], np.float64) if free.any() else np.empty((0, 2))
 
 
-def _key(steps: Sequence[Prompts]) -> Hashable:
-    """Return what tells these steps from all others: how it began, and the points in their order."""
+def _key(steps: Sequence[Prompts], index: int) -> Hashable:
+    """Return what tells these steps from all others: how it began, with which candidate it went on, and the points."""
     begin, end = steps[0], steps[-1]
-    parts = (begin.mask_logits, begin.box_yxyx, begin.points_yx, end.points_yx, end.labels)
-    return len(steps), tuple(None if part is None else part.tobytes() for part in parts)
-
-
-def _with_hint(prompts: Prompts, logits: Logits) -> Prompts:
-    return Prompts(prompts.points_yx, prompts.labels, prompts.box_yxyx, logits)
-
-
-def _joined(predictions: Sequence[Prediction]) -> Prediction:
-    return Prediction(
-        np.concatenate([one.masks for one in predictions]),
-        np.concatenate([one.scores for one in predictions]),
-        np.concatenate([one.logits for one in predictions]),
-    )
+    parts = (begin.mask_logits, begin.box_yxyx, begin.points_yx, begin.labels, end.points_yx, end.labels)
+    return len(steps), index, tuple(None if part is None else part.tobytes() for part in parts)
 
 
 def _only_first(found: Candidates) -> Candidates:

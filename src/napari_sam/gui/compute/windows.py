@@ -142,9 +142,11 @@ class WindowSearch:
         if one.is_fixed:
             return _itself(one)
         window = first_window(one, self._job, self._plan)
+        # A choice was made when there was one object.
+        choice = self._job.choice if one is self._job.prompts[0] else None
         while True:
-            found = self._ask(window, one)
-            rect = _shown_extent(found, self._job.choice)
+            found = self._ask(window, one, choice)
+            rect = _shown_extent(found, choice)
             if rect is None or not self._plan.cuts(window, rect):
                 break
             larger = self._plan.larger(window, joined(rect, one.bounds))
@@ -153,7 +155,7 @@ class WindowSearch:
                 break
             self._report(f"The object is larger than the window: looking at {larger.side} x {larger.side} pixels ...")
             window = larger
-        found = replace(found, unsettled=self._unsettled(found, window))
+        found = replace(found, unsettled=found.unsettled | self._unsettled(found, window))
         closer = None if rect is None else self._plan.closer(window, rect, SMALL)
         if rect is not None and closer is not None:
             found = self._sharpened(found, rect, closer, one)
@@ -179,7 +181,7 @@ class WindowSearch:
         prompts = _closer_prompts(one, rect, closer)
         if prompts is None:
             return found
-        seen = self._ask(closer, prompts)
+        seen = self._ask(closer, prompts, None)
         shown = found.shown(self._job.choice)
         mask = seen.prediction.masks[seen.first]
         extent = extent_of(mask, seen.top_left)
@@ -188,7 +190,7 @@ class WindowSearch:
             return found
         return _replaced(found, shown, mask, seen)
 
-    def _ask(self, window: Window, one: ObjectPrompts) -> Candidates:
+    def _ask(self, window: Window, one: ObjectPrompts, choice: int | None) -> Candidates:
         placed = self._look(window)
         inside = _within(one, placed.window)
         several = len(self._job.prompts) > 1
@@ -197,7 +199,7 @@ class WindowSearch:
             self._predictor,
             placed.embedding,
             (inside,),
-            self._job.choice,
+            choice,
             self._superseded,
             several=several,
             recent=self._recent,
