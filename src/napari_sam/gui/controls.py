@@ -82,7 +82,7 @@ class Controls:
         self._make_advanced()
         self.model_view = ModelView()
         self.hover = HoverSwitch()
-        self.recovery = RecoveryBanner()
+        self.recovery_banner = RecoveryBanner()
         self.keys = KeyEditor()
         self._keyed: list[tuple[Widget, str, str]] = []
         self._key_of: Callable[[str], str] = key_of
@@ -145,7 +145,7 @@ class Controls:
         body = group(
             "body",
             "The controls of the tool.",
-            self.recovery,
+            self.recovery_banner,
             group(
                 "main", "What is segmented, and by which model.", self.image, self.model, self.prompt, self.hover.box
             ),

@@ -57,7 +57,7 @@ class SegmentWidget(SegmentCommands):
         self._in_sight = False
         self._notices = Notices()
         self._vision = Vision(self._viewer, self._controls.model_view, self._controls.hover)
-        self._autosave = Autosave(self._viewer.layers, self._controls.recovery, self._controls.autosave.value)
+        self._autosave = Autosave(self._viewer.layers, self._controls.recovery_banner, self._controls.autosave.value)
         super().__init__(widgets=self._controls.layout(), labels=False, name="Segment")
         self._keys = Shortcuts(self._viewer, self, self.native.window)
         self._prepare_native()
