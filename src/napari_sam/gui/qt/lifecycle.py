@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 
 from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
@@ -30,6 +31,7 @@ class Lifecycle(QObject):
         self._native = native
         # Weakly: whoever keeps this widget must not keep a closed window alive.
         self._window_ref: weakref.ref[QMainWindow] | None = None
+        self._dock_ref: weakref.ref[QDockWidget] | None = None
         self._after_close = Debounce(self._on_after_close, 0)
         # Put off: while the event is on its way, the dock does not say yet what it will be.
         self._after_switch = Debounce(self._on_after_switch, 0)
@@ -65,6 +67,11 @@ class Lifecycle(QObject):
         if window is not None:
             window.removeEventFilter(self)
         self._window_ref = None
+        dock = None if self._dock_ref is None else self._dock_ref()
+        if dock is not None:
+            with suppress(RuntimeError, TypeError):  # Qt has deleted it, and its connections
+                dock.visibilityChanged.disconnect(self._after_switch.request)
+        self._dock_ref = None
 
     def _on_parent_change(self) -> None:
         if self._native.parent() is None:
@@ -79,25 +86,36 @@ class Lifecycle(QObject):
             self._window_ref = weakref.ref(window)
             window.installEventFilter(self)
 
+    def _watch_dock(self) -> None:
+        dock = self._find_dock()
+        if dock is not None and self._dock_ref is None:
+            self._dock_ref = weakref.ref(dock)
+            dock.visibilityChanged.connect(self._after_switch.request)
+
     def _on_after_switch(self) -> None:
         self._watch_window()
+        self._watch_dock()
         self.switched.emit(self._is_switched_on())
 
     def _is_switched_on(self) -> bool:
-        # Behind another tab it is out of sight, and the keys belong to the tool in front.
-        window = self._native.window()
+        # Behind another tab it is out of sight, and the keys belong to the tool in front. Qt does not hide what is
+        # there: it lays it out beside the window.
+        window, dock = self._native.window(), self._find_dock()
         if window is not None and window.isVisible():
-            return bool(self._native.isVisible())
+            return bool(self._native.isVisible()) and (dock is None or not dock.visibleRegion().isEmpty())
         # A window that has not been shown yet shows nothing; what it will show is asked of the dock.
+        action = None if dock is None else dock.toggleViewAction()
+        return action is None or bool(action.isChecked())
+
+    def _find_dock(self) -> QDockWidget | None:
         parent = self._native.parent()
         while parent is not None and not isinstance(parent, QDockWidget):
             parent = parent.parent()
-        action = None if parent is None else parent.toggleViewAction()
-        return action is None or bool(action.isChecked())
+        return parent
 
     def _on_destroyed(self) -> None:
         # The window went first and took the event filter with it.
-        self._window_ref = None
+        self._window_ref = self._dock_ref = None
         self.window_closed.emit()
 
     def _on_after_close(self) -> None:
