@@ -111,6 +111,15 @@ def test_a_position_outside_the_image_is_refused():
         shown_plane(viewer.dims, layer)
 
 
+def test_a_stack_that_was_just_removed_is_refused():
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.zeros((3, 4, 5)))
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((4, 5)))
+    with pytest.raises(ImageError, match="not in the viewer"):
+        shown_plane(viewer.dims, layer)
+
+
 def test_describe_names_the_axes():
     plane = Plane((1, 3), (4, 2), (5, 6))
     assert plane.describe(("t", "z", "y", "x")) == "t=4, y=2"

@@ -104,9 +104,12 @@ def shown_plane(dims: Dims, image: Image) -> Plane:
     Raises
     ------
     ImageError
-        If the viewer shows volumes, or a position outside the image, or the image has fewer than 2 axes.
+        If the viewer shows volumes, or a position outside the image, or has fewer axes than the image, which then has
+        just been removed; or if the image has fewer than 2 axes.
     """
     shape = spatial_shape(image)
+    if dims.ndim < len(shape):
+        raise ImageError(f"'{image.name}' is not in the viewer any more.")
     if len(shape) < 2:
         raise ImageError(f"'{image.name}' has {len(shape)} axis; segmenting needs at least two.")
     if dims.ndisplay != 2:
