@@ -12,6 +12,7 @@ from napari_sam.gui.layers import (
     SPATIAL,
     SYMBOLS,
     copy_placement,
+    empty_labels,
     ensure_layers,
     restyle_points,
     restyle_shapes,
@@ -19,6 +20,7 @@ from napari_sam.gui.layers import (
     write_prompts,
 )
 from napari_sam.gui.objects.adopt import claim, release
+from napari_sam.gui.objects.store import is_writable
 from napari_sam.gui.prompting.label_source import choose_label, mask_from_label
 from napari_sam.gui.prompting.masks import MaskPrompt
 from napari_sam.gui.prompting.outline import MaskOutline
@@ -26,6 +28,7 @@ from napari_sam.gui.prompting.polarity import Polarity
 from napari_sam.gui.prompting.prompts import FEATURE, PromptState, read_state
 from napari_sam.gui.qt.connections import Connections
 from napari_sam.gui.qt.timers import Debounce
+from napari_sam.gui.view.planes import spatial_shape
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -62,6 +65,7 @@ class PromptTools:
         self._connections = Connections()
         self._recreate = Debounce(self._recreate_missing, 0)
         self._deselect = Debounce(self._deselect_points, 0)
+        self._renew = Debounce(self._renew_proposal, 0)
         self.layers, _ = ensure_layers(viewer.layers, image)
         self.polarity = Polarity(self.layers.points, self.layers.boxes)
         self._outline = MaskOutline(viewer, image)
@@ -74,7 +78,7 @@ class PromptTools:
     @property
     def pending(self) -> bool:
         """Whether something that was put off still has to be done."""
-        return self._recreate.pending or self._deselect.pending
+        return self._recreate.pending or self._deselect.pending or self._renew.pending
 
     def read(self, known: PromptState | None = None) -> PromptState:
         """Return a snapshot of the prompt layers with the choices and masks of a known state."""
@@ -122,6 +126,7 @@ class PromptTools:
         """Disconnect from the layers, which stay."""
         self._recreate.stop()
         self._deselect.stop()
+        self._renew.stop()
         self._connections.clear()
         self._detach()
         self._outline.close()
@@ -134,6 +139,7 @@ class PromptTools:
         self._layer_connections.add(boxes.events.data, self._on_boxes)
         self._layer_connections.add(objects.events.paint, self._on_paint)
         self._layer_connections.add(objects.events.data, self._on_objects_replaced)
+        self._layer_connections.add(self.layers.proposal.events.data, self._on_proposal_replaced)
 
     def _detach(self) -> None:
         self._layer_connections.clear()
@@ -182,6 +188,17 @@ class PromptTools:
         self.objects_painted.emit(None)
         # It may have another shape, or an array that cannot be written to.
         self._recreate.request()
+
+    def _on_proposal_replaced(self, event: Any) -> None:
+        proposal = self.layers.proposal
+        if tuple(proposal.data.shape) != spatial_shape(self._image) or not is_writable(proposal.data):
+            self._renew.request()
+
+    def _renew_proposal(self) -> None:
+        # Somebody has put another array in its place: of another shape, or one that cannot be written to.
+        if self._image in self._viewer.layers:
+            self.layers.proposal.data = empty_labels(self._image)
+            self.renewed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
         if role_of(event.value) is not None and any(event.value is layer for layer in self.layers.all()):
