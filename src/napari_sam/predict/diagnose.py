@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_sam.predict.preprocess import PERCENTILES, to_uint8_bands, value_range
 
@@ -71,11 +72,12 @@ def diagnose(image: NDArray[Any], limits: tuple[float, float] | None = None) -> 
     """
     bands, record = to_uint8_bands(image, limits)
     used = limits if limits is not None or not record.limits else record.limits[0]
-    band = max(bands, key=_spread)
+    counts = [_histogram(band) for band in bands]
+    widest = int(np.argmax([_spread(one) for one in counts]))
     channels = [image] if image.ndim == 2 else [image[..., c] for c in record.channels]
     values = value_range(channels)
     findings, remedy = [], None
-    found = _judge(band, values, used)
+    found = _judge(bands[widest], counts[widest], values, used)
     if found is not None:
         finding, outliers = found
         findings.append(finding)
@@ -96,10 +98,12 @@ def robust_limits(channels: list[NDArray[Any]]) -> tuple[float, float] | None:
 
 
 def _judge(
-    band: NDArray[np.uint8], values: tuple[float, float] | None, limits: tuple[float, float] | None
+    band: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+    values: tuple[float, float] | None,
+    limits: tuple[float, float] | None,
 ) -> tuple[Finding, NDArray[np.bool_]] | None:
     """Return what is wrong with one 8-bit band, and which pixels stand out of the rest."""
-    counts = np.bincount(band.ravel(), minlength=256)
     darkest, brightest = _fullest_window(counts)
     inside = int(counts[darkest : brightest + 1].sum())
     if band.size - inside > _SPARSE * band.size:
@@ -111,7 +115,7 @@ def _judge(
 
 
 def _describe(
-    counts: NDArray[np.intp],
+    counts: NDArray[np.int64],
     window: tuple[int, int],
     outliers: int,
     values: tuple[float, float] | None,
@@ -133,7 +137,7 @@ def _describe(
     return Finding("few greys", f"At these contrast limits the plane uses only {rest}.")
 
 
-def _fullest_window(counts: NDArray[np.intp]) -> tuple[int, int]:
+def _fullest_window(counts: NDArray[np.int64]) -> tuple[int, int]:
     """Return the first and last of the ``FEW_GREYS`` neighbouring levels that hold most pixels."""
     sums = np.convolve(counts, np.ones(FEW_GREYS, np.int64), "valid")
     first = int(np.argmax(sums))
@@ -164,10 +168,15 @@ def _remedy(
     return better if better[1] - better[0] < 0.9 * (high - low) or better[1] < low or better[0] > high else None
 
 
-def _spread(band: NDArray[np.uint8]) -> float:
-    values = band[:: _step(band), :: _step(band)]
-    low, high = np.percentile(values, PERCENTILES)
-    return float(high - low)
+def _histogram(band: NDArray[np.uint8]) -> NDArray[np.int64]:
+    # Pillow counts bytes several times faster than numpy, which makes wide integers of them first.
+    return np.asarray(Image.fromarray(np.ascontiguousarray(band)).histogram(), np.int64)
+
+
+def _spread(counts: NDArray[np.int64]) -> int:
+    """Return how many levels lie between the percentiles."""
+    low, high = np.searchsorted(np.cumsum(counts), counts.sum() * np.array(PERCENTILES) / 100)
+    return int(high - low)
 
 
 def _sample(channel: NDArray[Any]) -> NDArray[Any]:
