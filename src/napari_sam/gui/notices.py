@@ -31,3 +31,17 @@ class Notices:
         if text and text not in self._told:
             show(text)
             self._told[text] = now
+
+
+class NotesOnce:
+    """Lets through what is noted on many slices on the first one only; numbers may differ."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def tell(self, show: Callable[[str], object], note: str) -> None:
+        """Show a note, if none of its kind has been shown."""
+        kind = "".join(letter for letter in note if not letter.isdigit())
+        if kind not in self._told:
+            self._told.add(kind)
+            show(note)

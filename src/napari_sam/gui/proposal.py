@@ -46,7 +46,7 @@ def write_proposal(layer: Labels, plane: Plane, piece: Piece | int, view: ImageV
         return
     top, left, bottom, right = rectangle
     wanted = np.zeros((bottom - top, right - left), layer.data.dtype)
-    if not isinstance(piece, int):
+    if not isinstance(piece, int) and piece.labels.size:
         (row, column), (height, width) = piece.top_left, piece.labels.shape
         wanted[row - top : row - top + height, column - left : column - left + width] = piece.labels
     if np.array_equal(present[top:bottom, left:right], wanted):

@@ -14,6 +14,7 @@ from napari_sam.gui.compute.background import Background
 from napari_sam.gui.compute.engine import Answer, Factory, ModelChoice, SegmentJob, load_predictor
 from napari_sam.gui.compute.prefetch import Prefetcher
 from napari_sam.gui.controls import Controls
+from napari_sam.gui.early import EarlyMask
 from napari_sam.gui.keys.shortcuts import Shortcuts
 from napari_sam.gui.layers import leave_layers
 from napari_sam.gui.notices import Notices
@@ -53,6 +54,7 @@ class SegmentWidget(SegmentCommands):
         self._images = ImageChoice(self._viewer.layers)
         self._controls = Controls(self._images.choices)
         self._session = None
+        self._early = EarlyMask()
         self._is_open = False
         self._in_sight = False
         self._notices = Notices()
@@ -111,6 +113,7 @@ class SegmentWidget(SegmentCommands):
         self._background.advanced.connect(self._controls.busy.advance)
         self._background.warned.connect(self._alert)
         self._background.answered.connect(self._on_answered)
+        self._background.found.connect(self._on_found)
         self._background.failed.connect(self._on_failed)
         self._background.cancelled.connect(self._on_cancelled)
         self._prefetcher = Prefetcher(self._background, self._neighbours)
@@ -210,9 +213,14 @@ class SegmentWidget(SegmentCommands):
             self._session.on_answer(job, answer)
         self._controls.show_busy(self._background.busy)
 
+    def _on_found(self, job: SegmentJob, found: Answer) -> None:
+        if self._session is not None:
+            self._early.show(self._session, job, found)
+
     def _on_failed(self, job: SegmentJob, error: BaseException) -> None:
         if self._session is not None:
             self._session.on_stopped(job, failed=True)
+            self._early.end(self._session, job)
         known = isinstance(error, NapariSamError)
         text = str(error) if known else f"Unexpected {type(error).__name__}: {error}. The session goes on."
         self._controls.show_status(text)
@@ -222,6 +230,7 @@ class SegmentWidget(SegmentCommands):
     def _on_cancelled(self, job: SegmentJob) -> None:
         if self._session is not None:
             self._session.on_stopped(job, failed=False)
+            self._early.end(self._session, job)
         self._controls.show_busy(self._background.busy)
 
     # -- controls ----------------------------------------------------------------------------------------------------

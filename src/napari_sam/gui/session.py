@@ -17,6 +17,7 @@ from napari_sam.gui.compute.candidates import Candidates
 from napari_sam.gui.compute.engine import Answer, ModelChoice, SegmentJob
 from napari_sam.gui.compute.thumbnails import CandidateView, views_of, why_no_choice
 from napari_sam.gui.history import Edit, History
+from napari_sam.gui.notices import NotesOnce
 from napari_sam.gui.objects.commands import ObjectCommands
 from napari_sam.gui.objects.editor import Scene
 from napari_sam.gui.objects.plan import INSTANCE, CommitSettings
@@ -68,7 +69,7 @@ class SegmentSession:
         self._asked: SegmentJob | None = None
         self._prepared: Hashable = None
         self._failed: Hashable = None
-        self._told: set[str] = set()
+        self._notes = NotesOnce()
         self._plane: Plane | None = None
         self._connections = Connections()
         self.history = History()
@@ -164,11 +165,10 @@ class SegmentSession:
             self._asked = None
         is_new = job.key != self._prepared
         self._prepared, self._failed = job.key, None
-        wanted = self._job(job.plane)
-        if (wanted.key, wanted.fingerprint) != (job.key, job.fingerprint):
+        if not self.wants(job):
             return
         for note in answer.notes if is_new else ():
-            self._tell_once(note)
+            self._notes.tell(self.notice.emit, note)
         if not job.prompts:
             if job.plane == self._plane:
                 self.message.emit(self._questions.on(self._state, job.plane).note or READY)
@@ -176,12 +176,10 @@ class SegmentSession:
         self._answers.add(job, answer)
         self._show(job.plane)
 
-    def _tell_once(self, note: str) -> None:
-        """Tell what is noted on many slices on the first one only; numbers may differ."""
-        kind = "".join(letter for letter in note if not letter.isdigit())
-        if kind not in self._told:
-            self._told.add(kind)
-            self.notice.emit(note)
+    def wants(self, job: SegmentJob) -> bool:
+        """Return whether the prompts, the image and the model are still those of a job."""
+        wanted = self._job(job.plane)
+        return (wanted.key, wanted.fingerprint) == (job.key, job.fingerprint)
 
     def next_candidate(self, step: int = 1) -> None:
         """Show the next of the candidate masks, or with -1 the one before; after the last comes the first."""

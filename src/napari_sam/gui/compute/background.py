@@ -10,7 +10,7 @@ from psygnal import Signal
 from napari_sam.errors import Cancelled
 from napari_sam.gui.compute.engine import AnyAnswer, AnyJob, Engine, Factory
 from napari_sam.gui.compute.hover import HoverJob
-from napari_sam.gui.compute.jobs import PrefetchJob, SegmentJob
+from napari_sam.gui.compute.jobs import Answer, PrefetchJob, SegmentJob
 from napari_sam.gui.compute.pictures import Pictures
 from napari_sam.gui.qt.mainthread import MainThread
 from napari_sam.gui.qt.worker import Lane, LatestWins
@@ -29,6 +29,8 @@ class Background:
     pictures : Pictures
         What the model was shown of the planes seen last.
     answered : Signal(SegmentJob, Answer)
+    found : Signal(SegmentJob, Answer)
+        What was found so far; the answer follows.
     failed : Signal(SegmentJob, BaseException)
     cancelled : Signal(SegmentJob)
     hovered : Signal(HoverJob, HoverAnswer)
@@ -45,6 +47,7 @@ class Background:
     """
 
     answered = Signal(object, object)
+    found = Signal(object, object)
     failed = Signal(object, object)
     cancelled = Signal(object)
     hovered = Signal(object, object)
@@ -57,7 +60,9 @@ class Background:
     def __init__(self, factory: Factory) -> None:
         self._mainthread = MainThread()
         self.pictures = Pictures()
-        engine = Engine(factory, self._progress, self._warn, fraction=self._advance, pictures=self.pictures)
+        engine = Engine(
+            factory, self._progress, self._warn, None, self._advance, pictures=self.pictures, early=self._find
+        )
         self._worker: LatestWins[AnyJob, AnyAnswer] = LatestWins(engine.run, self._deliver)
 
     @property
@@ -101,6 +106,9 @@ class Background:
 
     def _advance(self, done: int, total: int) -> None:
         self._mainthread.call(partial(self.advanced.emit, done, total))
+
+    def _find(self, job: SegmentJob, found: Answer) -> None:
+        self._mainthread.call(partial(self.found.emit, job, found))
 
     def _warn(self, text: str) -> None:
         self._mainthread.call(partial(self.warned.emit, text))

@@ -41,6 +41,8 @@ class Engine:
         Told (done, total) while the model encodes, in the background thread.
     pictures : Pictures, optional
         Given what the model is shown.
+    early : callable
+        Handed a job and what was found so far, in the background thread; the answer follows after a closer look.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class Engine:
         max_bytes: int | None = None,
         fraction: Fraction = lambda done, total: None,
         pictures: Pictures | None = None,
+        early: Callable[[SegmentJob, Answer], object] = lambda job, found: None,
     ) -> None:
         self._factory = factory
+        self._early = early
         self._report = report
         self._warn = warn
         budget = memory_for_embeddings() if max_bytes is None else max_bytes
@@ -98,7 +102,14 @@ class Engine:
             first = first_windows(successor, predictor) if isinstance(successor, SegmentJob) else set()
             return window not in first and not first & first_windows(job, predictor)
 
-        search = WindowSearch(predictor, job, self._embeddings, unwanted, token.superseded, self._report, self._recent)
+        def early(found: Candidates) -> None:
+            # Of several objects the first alone would look like all there is.
+            if len(job.prompts) == 1 and not token.superseded():
+                self._early(job, Answer((found,), (), compose_all((found,))))
+
+        search = WindowSearch(
+            predictor, job, self._embeddings, unwanted, token.superseded, self._report, self._recent, early
+        )
         if not job.prompts:
             window = view_window(job, plan_of(job, predictor))
             return Answer((), search.prepare(window) if window is not None else ())

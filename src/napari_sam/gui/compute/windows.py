@@ -104,6 +104,8 @@ class WindowSearch:
         Told what is being done.
     recent : Recent
         What the model was asked before.
+    early : callable
+        Told what was found so far, before a closer look is taken.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class WindowSearch:
         superseded: Callable[[], bool],
         report: Report,
         recent: Recent,
+        early: Callable[[Candidates], object] = lambda found: None,
     ) -> None:
         self._predictor = predictor
         self._job = job
@@ -123,6 +126,7 @@ class WindowSearch:
         self._superseded = superseded
         self._report = report
         self._recent = recent
+        self._early = early
         self._plan = plan_of(job, predictor)
         self._notes: dict[str, None] = {}
         self.decode_s: float | None = None
@@ -158,6 +162,7 @@ class WindowSearch:
         found = replace(found, unsettled=found.unsettled | self._unsettled(found, window))
         closer = None if rect is None else self._plan.closer(window, rect, SMALL)
         if rect is not None and closer is not None:
+            self._early(_trimmed(found))
             found = self._sharpened(found, rect, closer, one)
         return _trimmed(found)
 
