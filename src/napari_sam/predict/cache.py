@@ -58,6 +58,11 @@ class EmbeddingCache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: str) -> bool:
+        """Return whether an embedding is in memory; this does not count as a use of it."""
+        with self._lock:
+            return key in self._entries
+
     def get(self, key: str) -> Embedding | None:
         """Return an embedding, or None if it is neither in memory nor whole on disk.
 

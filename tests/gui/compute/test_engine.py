@@ -65,6 +65,8 @@ def test_memory_for_embeddings_is_bounded(zoo: FakeZoo, fake: FakePredictor):
     for name in ("a", "b", "c", "c", "b", "a"):
         engine.run(job(image=name), Token())
     assert len(fake.images) == 4, "b and c were still there, a was not"
+    engine.run(job(image="b"), Token())
+    assert len(fake.images) == 4, "what was used least recently, c, made room for a"
 
 
 def test_a_plane_that_does_not_fit_into_memory_is_a_clear_error(engine: Engine, fake: FakePredictor):

@@ -136,7 +136,7 @@ class Embeddings:
 
             self._cache = EmbeddingCache(self._max_bytes)
         self._nbytes = embedding.nbytes
-        self._windows = {old: window for old, window in self._windows.items() if self._cache.get(old) is not None}
+        self._windows = {old: window for old, window in self._windows.items() if old in self._cache}
         self._windows[key] = covered
         return Placed(self._cache.put(key, embedding), covered)
 
