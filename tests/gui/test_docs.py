@@ -3,14 +3,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from magicgui.widgets import Container
 
 from napari_sam.gui.controls import Controls
 from napari_sam.gui.keymap import KEYMAP
+from napari_sam.gui.panels.tree import walk
 
 
 @pytest.fixture
@@ -28,14 +28,20 @@ def test_the_keys_table_is_the_table_in_the_code(page: str, repository: Path):
     assert all(f"`{action.key}`" in page for action in KEYMAP if action.key)
 
 
-def test_every_picture_exists(page: str, repository: Path):
-    pictures = re.findall(r"\]\((images/[^)]+)\)", page)
-    assert pictures
-    assert [name for name in pictures if not (repository / "docs" / name).is_file()] == []
+def test_every_picture_exists_and_is_shown(page: str, repository: Path):
+    pages = [repository / "README.md", *(repository / "docs").rglob("*.md")]
+    link = re.compile(r"\]\((?:docs/)?images/([^)]+)\)")
+    shown = {name for path in pages for name in link.findall(path.read_text(encoding="utf-8"))}
+    pictures = {path.name: path.stat().st_size for path in (repository / "docs" / "images").iterdir()}
+    assert shown == set(pictures)
+    assert sum(pictures.values()) < 1_500_000
 
 
 @pytest.mark.gui
 def test_the_controls_table_names_every_control(page: str, qtbot: object):
     controls = Controls(lambda widget: [])
-    names = {name for name, value in vars(controls).items() if hasattr(value, "native")} - {"progress", "keys"}
-    assert {name for name in names if f"`{name}`" not in page} == set()
+    unnamed = {"progress", "recovery_text", "keys_message", "model_picture"}
+    shown = (one for one in walk(controls.layout()) if not isinstance(one, Container))
+    names = {one.name.removesuffix("_section") for one in shown} - unnamed
+    assert len(names) > 30
+    assert {name for name in names if f"`{name}`" not in page and f"`{name}(" not in page} == set()
