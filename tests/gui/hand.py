@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ class Hand:
         native = self._canvas.native
         self._qtbot.mouseMove(native, self.at(positions[0]))
         self._qtbot.mousePress(native, LEFT, pos=self.at(positions[0]))
-        for start, end in zip(positions[:-1], positions[1:], strict=True):
+        for start, end in pairwise(positions):
             for part in np.linspace(0, 1, steps):
                 between = np.array(start) * (1 - part) + np.array(end) * part
                 self._qtbot.mouseMove(native, self.at(between))

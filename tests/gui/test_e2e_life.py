@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_sam.gui.hover.layer import PREVIEW
+from napari_sam.gui.layers import role_of
 from tests.gui.fakes import FakePredictor
 from tests.gui.hand import Hand
 
@@ -67,3 +69,22 @@ def test_two_viewers_do_not_mix(open_window: Callable[..., Hand]):
     other.press(Qt.Key.Key_U)
     assert one.labels("objects")[40, 60] == 1
     assert not other.labels("proposal").any()
+
+
+def test_moving_the_mouse_previews_what_a_click_would_give(hand: Hand, qtbot: object):
+    def preview() -> np.ndarray:
+        (layer,) = (layer for layer in hand.viewer.layers if role_of(layer) == PREVIEW)
+        shown = np.argwhere(layer.data)
+        return np.asarray(layer.data_to_world(shown.mean(axis=0)))[-2:] if len(shown) else np.zeros(2)
+
+    hand.push("hover")
+    for position in ((50, 70), (30, 40)):
+        hand.move(1, position[0] - 3, position[1])
+        hand.move(1, *position)
+        qtbot.waitUntil(lambda at=position: np.allclose(preview(), at, atol=2), timeout=5000)
+    assert len(hand.layer("points").data) == 0
+    assert not hand.widget["undo"].enabled, "looking is no step"
+    hand.click(1, 30, 40)
+    assert hand.labels("proposal")[1, 30, 40] == 1
+    hand.push("hover")
+    assert not any(np.any(layer.data) for layer in hand.viewer.layers if role_of(layer) == PREVIEW)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.gui.view.planes import Plane, axis_factors, world_point
+from napari_sam.gui.view.planes import Plane, axis_factors, spatial_shape, world_point
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -35,6 +35,8 @@ def visible_part(viewer: ViewerModel, image: Image, plane: Plane) -> Visible | N
         (top, left, bottom, right); None where there is no canvas, or nothing of the plane is on it.
     """
     if getattr(viewer, "window", None) is None or viewer.dims.ndisplay != 2:
+        return None
+    if viewer.dims.ndim < len(spatial_shape(image)):  # it was just removed
         return None
     corners = np.array([image.world_to_data(corner) for corner in _corners(viewer, image)])
     if not np.isfinite(corners).all():
