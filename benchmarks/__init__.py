@@ -1,1 +1,1 @@
-"""Comparisons with the official packages; see docs/benchmarks.md."""
+"""Comparisons with the official packages, and how alive the window stays; see docs/benchmarks.md."""

@@ -18,6 +18,7 @@ from benchmarks.responsiveness.memory import resident_mb
 from benchmarks.responsiveness.options import Options
 from benchmarks.responsiveness.pictures import (
     LIMITS,
+    LazyStack,
     Position,
     dask_stack,
     large_objects,
@@ -222,7 +223,7 @@ def memory(options: Options) -> Report:
     """Visit slice after slice, click in each: what the process keeps."""
     desk = _desk()
     side = min(options.size, 1024)
-    desk.viewer.add_image(dask_stack(options.visits + 1, side), contrast_limits=LIMITS)
+    desk.viewer.add_image(LazyStack(options.visits + 1, side), contrast_limits=LIMITS)
     desk.do(desk.open_widget)
     embeddings = desk.limit_embeddings(options.embedding_mb * 2**20)
     found = []
