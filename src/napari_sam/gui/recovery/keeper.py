@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -81,7 +82,9 @@ class Keeper:
 
     def shut(self) -> None:
         """Write what waits and end every journal; whatever holds objects is offered next time."""
-        self._heartbeat.stop()
+        # A window that goes without being closed may take the timer before its owner is told.
+        with suppress(RuntimeError):
+            self._heartbeat.stop()
         self._connections.clear()
         self._session_connections.clear()
         self._session = None
