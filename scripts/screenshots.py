@@ -131,8 +131,8 @@ class Scene:
 
     def canvas(self, centre: Sequence[float], zoom: float, height: int = 240, width: int = 300) -> Picture:
         """Return a picture of the canvas around a world position."""
-        self.viewer.camera.center = tuple(centre)
-        self.viewer.camera.zoom = zoom
+        self.viewer.scene.camera.center = tuple(centre)
+        self.viewer.scene.camera.zoom = zoom
         settle()
         pixels = np.asarray(self.viewer.screenshot(canvas_only=True, flash=False))[..., :3]
         top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
@@ -297,7 +297,7 @@ def large(folder: Path) -> None:
     """One coin among thousands."""
     coins = data.coins()
     scene = Scene(folder, data=np.tile(coins, (16, 16)), name="slide")
-    whole = scene.canvas(scene.viewer.camera.center, scene.viewer.camera.zoom, 300, 300)
+    whole = scene.canvas(scene.viewer.scene.camera.center, scene.viewer.scene.camera.zoom, 300, 300)
     at = (9 * coins.shape[0] + COINS[4][0], 7 * coins.shape[1] + COINS[4][1])
     scene.canvas((0, *at), 3)
     scene.click(*at)

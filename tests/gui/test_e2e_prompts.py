@@ -165,8 +165,8 @@ def test_candidates_by_key_and_by_the_pictures_buttons(hand: Hand):
 
 def test_the_pointer_and_pan_stay_napari_s(hand: Hand):
     """A drag on the points layer pans, and adds no point."""
-    centre = hand.viewer.camera.center
+    centre = hand.viewer.scene.camera.center
     hand.drag((40, 60), (60, 100))
     assert len(hand.layer("points").data) == 0
     assert not hand.labels("proposal").any()
-    assert hand.viewer.camera.center != centre
+    assert hand.viewer.scene.camera.center != centre

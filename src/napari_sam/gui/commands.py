@@ -130,10 +130,17 @@ class SegmentCommands(Container[Widget]):
 
     def continue_object(self, object_id: int | None = None) -> None:
         """Let the next commits go on with an object: the given, pointed at, or last one; a second time ends it."""
-        if self._session is not None:
-            chosen = self._controls.objects.object_id
-            going_on = object_id is None and chosen.value > 0
-            chosen.value = 0 if going_on else self._session.objects.id_to_continue(object_id)
+        if self._session is None:
+            return
+        chosen = self._controls.objects.object_id
+        going_on = object_id is None and chosen.value > 0
+        wanted = 0 if going_on else self._session.objects.id_to_continue(object_id)
+        chosen.value = wanted
+        if wanted:
+            text = f"The next commits go on with object {wanted}. Once more, and they make new objects."
+        else:
+            text = "The next commit makes a new object." if going_on else "No object to go on with: point at one."
+        self._controls.show_status(text)
 
     def use_objects_layer(self, layer: Labels | None = None) -> None:
         """Let a labels layer take the objects, or a copy of one that cannot be written to; None makes a new layer."""
@@ -162,7 +169,7 @@ class SegmentCommands(Container[Widget]):
         self._background.cancel()
         if self._session is not None:
             self._session.forget_asked()
-        self._controls.show_status("Cancelled; the prompts are still there.")
+            self._controls.show_status("Cancelled; the prompts are still there.")
         self._controls.show_busy(self._background.busy)
 
     def toggle_prompt(self) -> None:

@@ -261,6 +261,8 @@ class SegmentSession:
         if not state.same_prompts(self._state):
             self._record("clear", state)
             self._restore(state)
+        else:
+            self.message.emit("Nothing to clear on this slice.")
 
     def undo(self) -> None:
         """Take back the last click, box, choice, clear, commit, edit, deletion or merge."""
