@@ -327,3 +327,15 @@ def test_a_journal_without_a_single_entry_is_nothing(folder: JournalFolder):
     file.path.touch()
     assert read_offer(file) is None
     assert find_offers(folder) == []
+
+
+def test_a_viewer_left_open_when_python_ends_loses_nothing(begin: Callable[..., Journal], folder: JournalFolder):
+    one = begin()
+    one.submit(painted(3))
+    # What Python does with every pool of threads before it takes the window down.
+    one._executor.shutdown(wait=True)
+    one.submit(painted(4, 8))
+    one.close()
+    assert read(folder).labels.ids() == {7, 8}
+    assert read(folder).ended
+    assert not one.pending

@@ -56,6 +56,7 @@ class Journal:
         self._waiting = 0
         self._idle: deque[Iterator[Make]] = deque()
         self._is_closing = False
+        self._is_closed = False
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="napari-sam-journal")
 
     @property
@@ -106,11 +107,30 @@ class Journal:
         self._is_closing = True
         self._enqueue(self._end, discard)
         self._executor.shutdown(wait=True)
+        self._is_closed = True
 
     def _enqueue(self, function: Callable[..., None], *arguments: object) -> None:
         with self._lock:
             self._waiting += 1
-        self._executor.submit(function, *arguments).add_done_callback(self._on_done)
+        try:
+            future = self._executor.submit(function, *arguments)
+        except RuntimeError:
+            if self._is_closed:
+                raise
+            future = self._do_here(function, *arguments)
+        future.add_done_callback(self._on_done)
+
+    def _do_here(self, function: Callable[..., None], *arguments: object) -> Future[None]:
+        """Do what no thread takes any more, as Python is on its way out with the viewer still open.
+
+        Threads have ended before that becomes known in the main one; in a thread it can only be idle work, which is
+        done when the journal is closed.
+        """
+        if threading.current_thread() is threading.main_thread():
+            function(*arguments)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
 
     # -- in the thread -----------------------------------------------------------------------------------------------
 
