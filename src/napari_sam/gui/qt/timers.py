@@ -32,7 +32,8 @@ class Debounce:
 
     def request(self, event: object = None) -> None:
         """Ask for a call; an earlier request that has not been served is put off. Fits as an event callback."""
-        self._timer.start()
+        with suppress(RuntimeError):  # as in stop()
+            self._timer.start()
 
     def stop(self) -> None:
         """Forget the request."""
