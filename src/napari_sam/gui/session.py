@@ -85,9 +85,9 @@ class SegmentSession:
     def _connect(self) -> None:
         self._connections.add(self.tools.edited, self._on_edited)
         self._connections.add(self.changed, self._show_masks)
-        self._connections.add(self.tools.notice, self.notice.emit)
+        self._connections.add(self.tools.notice, self._on_notice)
         self._connections.add(self.tools.objects_painted, self.editor.on_painted)
-        self._connections.add(self.editor.notice, self.notice.emit)
+        self._connections.add(self.editor.notice, self._on_notice)
         self._connections.add(self.tools.renewed, self._on_renewed)
         self._connections.add(self.view.plane_changed, self.refresh)
         self._connections.add(self.view.content_changed, self.refresh)
@@ -198,7 +198,10 @@ class SegmentSession:
         shown = objects[0].shown(self._state.choices.get(plane))
         choice = wanted(shown, len(objects[0]))
         if choice != shown:
-            self._choose(plane, choice)
+            self._record("choose a candidate", self._state.with_choice(plane, choice))
+            self._show(plane)
+            if not self._is_up_to_date(plane):
+                self.refresh()
 
     def candidate_views(self) -> tuple[list[CandidateView], int] | None:
         """Return the candidates on the shown plane as pictures, and which one is shown; None without a choice."""
@@ -217,12 +220,6 @@ class SegmentSession:
         if self._questions.clicked_only != value:
             self._questions.clicked_only = value
             self._drop_stale()
-            self.refresh()
-
-    def _choose(self, plane: Plane, choice: int) -> None:
-        self._record("choose a candidate", self._state.with_choice(plane, choice))
-        self._show(plane)
-        if not self._is_up_to_date(plane):
             self.refresh()
 
     def commit(self, settings: CommitSettings | None = None) -> None:
@@ -296,6 +293,9 @@ class SegmentSession:
     def _tell_missed(self, pixels: int) -> None:
         if pixels:
             self.message.emit(f"{pixels} pixels were painted over by hand since then and stay as they are.")
+
+    def _on_notice(self, text: str) -> None:
+        self.notice.emit(text)
 
     def _on_edited(self, label: str) -> None:
         state = self.tools.read(self._state)
