@@ -35,7 +35,7 @@ demo: $(RUN_READY)
 
 test: $(TEST_READY)
 	@scripts/ensure_display.sh test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(LINT_READY)
 	$(BIN)/ruff check .
