@@ -77,6 +77,7 @@ class ObjectCommands:
 
     def _run(self, command: Callable[..., str], argument: Any, mode: str, must_be_answered: bool = False) -> None:
         session = self._session
+        session.tools.settle()
         scene = session.scene(mode)
         if scene is None:
             return

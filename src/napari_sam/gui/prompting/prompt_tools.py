@@ -122,6 +122,12 @@ class PromptTools:
         self._attach()
         self.renewed.emit()
 
+    def settle(self) -> None:
+        """Make the layers that are missing or do not fit now, before something is written to them."""
+        if self._recreate.pending:
+            self._recreate.stop()
+            self._recreate_missing()
+
     def close(self) -> None:
         """Disconnect from the layers, which stay."""
         self._recreate.stop()
