@@ -47,3 +47,7 @@ class KeyBindingError(NapariSamError):
 
 class TrainingDataError(NapariSamError):
     """A training folder holds no usable image/label pair, or a pair that does not fit together."""
+
+
+class ParameterError(NapariSamError):
+    """A parameter of an operation, or the job file that holds it, cannot be used."""

@@ -7,6 +7,7 @@ centres have integer coordinates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -81,6 +82,48 @@ class Prediction:
     def best(self) -> int:
         """Index of the mask with the highest score."""
         return int(np.argmax(self.scores))
+
+
+class Rle(TypedDict):
+    """Run-length encoding of one mask as in COCO and SA-1B files: compressed, column by column.
+
+    ``size`` is [height, width]; pycocotools reads it as it is. See :mod:`napari_sam.geometry.rle`.
+    """
+
+    size: list[int]
+    counts: str
+
+
+@dataclass(frozen=True, eq=False)
+class MaskRecord:
+    """One mask of an automatic segmentation, with the fields of an SA-1B annotation: x before y, boxes XYWH.
+
+    Attributes
+    ----------
+    rle : Rle
+        The mask, at the size of the image (official name in a record: ``segmentation``).
+    bbox : tuple of int
+        Box (x, y, width, height). As in the official code the last row and column are not counted: width and height
+        are one less than the number of columns and rows.
+    area : int
+        Pixels.
+    predicted_iou : float
+        The model's own estimate of the mask's quality.
+    point_coords : tuple of (x, y)
+        The point that made it, in pixels of the image.
+    stability_score : float
+        IoU of the masks at a raised and a lowered threshold.
+    crop_box : tuple of int
+        The crop of the image that the mask was made in (x, y, width, height).
+    """
+
+    rle: Rle = field(repr=False)
+    bbox: tuple[int, int, int, int]
+    area: int
+    predicted_iou: float
+    point_coords: tuple[tuple[float, float], ...]
+    stability_score: float
+    crop_box: tuple[int, int, int, int]
 
 
 def _numeric(values: ArrayLike, what: str) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Segment everything: point grid, candidates, filters, labels; stacks, tiles and linking."""

@@ -1,0 +1,1 @@
+"""Unattended runs over files: job files, resume, workers, reports."""
