@@ -129,8 +129,9 @@ def _check_type(one: Parameter, value: Any) -> None:
 def _check_range(one: Parameter, value: float) -> None:
     low, high = one.low, one.high
     if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
-        limits = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
-        raise ParameterError(f"{one.name} is {value!r}, but must be {' and '.join(limits) or 'finite'}.")
+        ends = (("at least", low), ("at most", high))
+        limits = [f"{words} {end:g}" for words, end in ends if end is not None] or ["finite"]
+        raise ParameterError(f"{one.name} is {value!r}, but must be {' and '.join(limits)}.")
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:
