@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import tifffile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import FileFormatError
+from napari_sam.io.whole_file import whole_file
 
 _CLASSIC_LIMIT = (1 << 32) - (1 << 26)  # offsets of a classic TIFF have 32 bits; the rest is for tags
 _PER_CENTIMETRE = {"um": 1e4, "µm": 1e4, "micrometer": 1e4, "micron": 1e4, "nm": 1e7, "mm": 10.0, "cm": 1.0}
@@ -155,9 +154,7 @@ def _write(
         raise FileFormatError(
             f"{path} was not written: axes {axes!r} and scale {scale} do not fit an array of shape {shape}."
         )
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
         tifffile.imwrite(
             temporary,
             content,
@@ -169,11 +166,6 @@ def _write(
             metadata=_metadata(axes, scale, unit),
             **_resolution(axes, scale, unit),
         )
-        temporary.replace(path)
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be written: {_reason(error)}") from error
-    finally:
-        _remove(temporary)
     return path
 
 
@@ -192,25 +184,3 @@ def _resolution(axes: str, scale: Sequence[float] | None, unit: str | None) -> d
     if min(steps) <= 0:
         return {}
     return {"resolution": tuple(_PER_CENTIMETRE[unit] / step for step in steps), "resolutionunit": "CENTIMETER"}
-
-
-def _reason(error: OSError) -> str:
-    reasons = {
-        errno.ENOSPC: "the disk is full; free some space or choose another folder.",
-        errno.EDQUOT: "your disk quota is used up; free some space or choose another folder.",
-        errno.EACCES: "there is no permission to write there; choose another folder.",
-        errno.EPERM: "there is no permission to write there; choose another folder.",
-        errno.EROFS: "the disk is read-only; choose another folder.",
-        errno.ENOTDIR: "its folder is a file; choose another folder.",
-        errno.EEXIST: "its folder is a file; choose another folder.",
-        errno.EISDIR: "a folder of that name exists; choose another name.",
-        errno.ENAMETOOLONG: "the name is too long; choose a shorter one.",
-    }
-    return reasons.get(error.errno or 0, f"{error.strerror or error}.")
-
-
-def _remove(temporary: Path) -> None:
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:  # never made, as its folder cannot be entered; the first error is the one to tell
-        return
