@@ -22,9 +22,10 @@ from skimage.measure import find_contours
 from napari_sam import Predictor, load_model
 from napari_sam.evaluation.clicks import ClicksConfig, choose_objects, iou
 from napari_sam.geometry.clicks import interior_point, largest_error_click, mask_to_box
+from napari_sam.geometry.masks import PlaneMask, trimmed
 from napari_sam.gui.compute.asking import Recent, ask
-from napari_sam.gui.prompting.prompts import ObjectPrompts, PlaneMask
-from napari_sam.gui.prompting.shapes import area_of, scribble_points, trimmed
+from napari_sam.gui.prompting.prompts import ObjectPrompts
+from napari_sam.gui.prompting.shapes import area_of, scribble_points
 from napari_sam.training.data import PHOTO_SOURCES, find_pairs
 from napari_sam.types import Prompts
 

@@ -12,11 +12,11 @@ from scipy import ndimage
 
 from napari_sam.errors import Cancelled
 from napari_sam.geometry.frame import ResizeFrame
+from napari_sam.geometry.masks import PlaneMask
 from napari_sam.geometry.window import Window
 from napari_sam.gui.compute.candidates import Candidates, compose
 from napari_sam.gui.compute.engine import Engine, ModelChoice, SegmentJob
 from napari_sam.gui.compute.hover import HoverJob
-from napari_sam.gui.prompting.masks import PlaneMask
 from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.gui.qt.worker import Token
 from napari_sam.gui.view.planes import Plane

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import points_in_poly
 
-from napari_sam.gui.prompting.masks import MaskPrompt, PlaneMask
+from napari_sam.geometry.masks import PlaneMask
+from napari_sam.gui.prompting.masks import MaskPrompt
 from napari_sam.gui.prompting.shapes import MOST_SCRIBBLE_POINTS, area_of, scribble_points
 from napari_sam.gui.view.planes import Plane
 

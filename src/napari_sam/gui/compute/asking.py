@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from napari_sam.errors import Cancelled
 from napari_sam.geometry.clicks import interior_point
 from napari_sam.geometry.frame import ResizeFrame
+from napari_sam.geometry.masks import PlaneMask, trimmed
 from napari_sam.gui.compute.candidates import Candidates, PredictorLike
-from napari_sam.gui.prompting.masks import PlaneMask
 from napari_sam.gui.prompting.prompts import ObjectPrompts
-from napari_sam.gui.prompting.shapes import trimmed
 from napari_sam.predict.mask_hint import mask_to_logits
 from napari_sam.types import Prediction, Prompts
 

@@ -12,9 +12,9 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_sam.errors import PromptError
+from napari_sam.geometry.masks import PlaneMask, trimmed
 from napari_sam.gui.layers import OBJECTS, role_of
-from napari_sam.gui.prompting.masks import MaskPrompt, PlaneMask
-from napari_sam.gui.prompting.shapes import trimmed
+from napari_sam.gui.prompting.masks import MaskPrompt
 from napari_sam.gui.view.planes import Plane
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.gui.prompting.masks import MaskPrompt, PlaneMask
+from napari_sam.geometry.masks import PlaneMask
+from napari_sam.gui.prompting.masks import MaskPrompt
 from napari_sam.gui.prompting.shapes import AREAS, SCRIBBLES, area_of, box_of, scribble_points
 from napari_sam.gui.prompting.state import FEATURE, NEGATIVE, POSITIVE, PromptState, read_state
 from napari_sam.gui.view.planes import Plane

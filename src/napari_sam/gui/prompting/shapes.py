@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.gui.prompting.masks import PlaneMask
+from napari_sam.geometry.masks import PlaneMask, trimmed
 
 RECTANGLE, ELLIPSE, POLYGON = "rectangle", "ellipse", "polygon"
 AREAS = (ELLIPSE, POLYGON)
@@ -43,15 +43,6 @@ def area_of(kind: str, vertices_yx: NDArray[np.float64], shape_hw: tuple[int, in
     height, width = (int(side) for side in high - low + 1)
     fill = _ellipse if kind == ELLIPSE else _polygon
     return trimmed(PlaneMask((int(low[0]), int(low[1])), fill(vertices_yx - low, (height, width))))
-
-
-def trimmed(mask: PlaneMask) -> PlaneMask | None:
-    """Return the mask without empty rows and columns around it; None where all of it is empty."""
-    rows, columns = np.flatnonzero(mask.mask.any(axis=1)), np.flatnonzero(mask.mask.any(axis=0))
-    if len(rows) == 0:
-        return None
-    cut = mask.mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return PlaneMask((mask.top_left[0] + int(rows[0]), mask.top_left[1] + int(columns[0])), cut.copy())
 
 
 def scribble_points(vertices_yx: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
