@@ -58,6 +58,10 @@ class Parameter:
         """Name on the command line, such as ``--points-per-side``."""
         return "--" + self.name.replace("_", "-")
 
+    def plain(self, value: Any) -> Any:
+        """Return a value as Python's own type, so that equal values are written alike (1 and 1.0, numpy's numbers)."""
+        return None if value is None else self.type(value)
+
 
 def parameter(
     default: Any,
@@ -108,14 +112,24 @@ def check_parameters(config: Any) -> None:
         Naming the parameter, its value and what is allowed.
     """
     for one in parameters_of(config):
-        value = getattr(config, one.name)
-        if value is None and one.optional:
-            continue
-        _check_type(one, value)
-        if one.choices and value not in one.choices:
-            raise ParameterError(f"{one.name} is {value!r}, but must be one of {', '.join(map(repr, one.choices))}.")
-        if one.type in (int, float):
-            _check_range(one, value)
+        check_value(one, getattr(config, one.name))
+
+
+def check_value(one: Parameter, value: Any) -> None:
+    """Check a value of one parameter, as :func:`check_parameters` does.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter, its value and what is allowed.
+    """
+    if value is None and one.optional:
+        return
+    _check_type(one, value)
+    if one.choices and value not in one.choices:
+        raise ParameterError(f"{one.name} is {value!r}, but must be one of {', '.join(map(repr, one.choices))}.")
+    if one.type in (int, float):
+        _check_range(one, value)
 
 
 def _check_type(one: Parameter, value: Any) -> None:

@@ -73,9 +73,9 @@ class AutomaticJob:
         return replace(self, **sections)
 
     def values(self) -> dict[str, dict[str, Any]]:
-        """Return all parameters by section and name, as a job file holds them."""
+        """Return all parameters by section and name, as a job file holds them: Python's own numbers and texts."""
         return {
-            section.name: {one.name: getattr(config, one.name) for one in parameters_of(config)}
+            section.name: {one.name: one.plain(getattr(config, one.name)) for one in parameters_of(config)}
             for section in fields(self)
             for config in [getattr(self, section.name)]
         }
