@@ -90,6 +90,14 @@ class LabelsConfig:
         low=0,
         high=1,
     )
+    min_visible: float = parameter(
+        0.5,
+        "A mask of which less than this part is left after others took their pixels is dropped, and splinters of what is "
+        "left are; 0 keeps every remaining pixel.",
+        label="smallest visible part",
+        low=0,
+        high=1,
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)
