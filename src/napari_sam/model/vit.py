@@ -178,8 +178,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to (B, H, W, C)."""
-        x = x + self.attn(self.norm1(x))
+        x = self._add_attention(x)
         return add_in_tiles(x, lambda tokens: self.mlp(self.norm2(tokens)), self.mlp.lin1.out_features)
+
+    def _add_attention(self, x: Tensor) -> Tensor:
+        if not self.attn.windowed or x.device.type != "cpu" or torch.is_grad_enabled():
+            return x + self.attn(self.norm1(x))
+        # One row of windows at a time: a fifth of the memory, more of it in the processor's cache.
+        return torch.cat([rows + self.attn(self.norm1(rows)) for rows in x.split(self.attn.side, dim=1)], dim=1)
 
 
 class ImageEncoderViT(nn.Module):
