@@ -13,10 +13,10 @@ import tifffile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_sam.errors import FileFormatError
+from napari_sam.io.units import unit_ratio
 from napari_sam.io.whole_file import whole_file
 
 _CLASSIC_LIMIT = (1 << 32) - (1 << 26)  # offsets of a classic TIFF have 32 bits; the rest is for tags
-_PER_CENTIMETRE = {"um": 1e4, "µm": 1e4, "micrometer": 1e4, "micron": 1e4, "nm": 1e7, "mm": 10.0, "cm": 1.0}
 
 
 def write_labels(
@@ -55,10 +55,7 @@ def write_labels(
     if array.dtype.kind not in "bui":
         raise FileFormatError(f"Labels must be whole numbers, got {array.dtype}.")
     lowest, highest = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    if lowest < 0 or highest > np.iinfo(np.uint32).max:
-        raise FileFormatError(f"Labels must lie between 0 and 4,294,967,295, got {lowest} to {highest}.")
-    small = highest <= np.iinfo(np.uint16).max
-    array = array.astype(np.uint16 if small else np.uint32, copy=False)
+    array = array.astype(label_dtype(highest if lowest >= 0 else lowest), copy=False)
     return _write(Path(path), array, array.shape, array.dtype, axes, scale, unit)
 
 
@@ -69,6 +66,7 @@ def write_label_planes(
     highest: int,
     scale: Sequence[float] | None = None,
     unit: str | None = None,
+    axes: str | None = None,
 ) -> Path:
     """Write a label image plane by plane, so that it need not fit into memory; as :func:`write_labels` otherwise.
 
@@ -86,6 +84,8 @@ def write_label_planes(
         Size of a pixel along each dimension.
     unit : str, optional
         Unit of ``scale``, such as "um".
+    axes : str, optional
+        One letter per dimension, such as "TZYX"; the last ones of "TZYX" when left out.
 
     Returns
     -------
@@ -94,13 +94,24 @@ def write_label_planes(
     Raises
     ------
     FileFormatError
-        If ``highest`` does not fit, or the file cannot be written.
+        If ``highest``, ``axes`` or ``scale`` do not fit, or the file cannot be written.
+    """
+    dtype = label_dtype(highest)
+    typed = (np.asarray(plane).astype(dtype, copy=False) for plane in planes)
+    return _write(Path(path), typed, tuple(int(n) for n in shape), dtype, axes, scale, unit)
+
+
+def label_dtype(highest: int) -> np.dtype[Any]:
+    """Return uint16, or uint32 where the highest label asks for it.
+
+    Raises
+    ------
+    FileFormatError
+        If it does not fit into 32 bits.
     """
     if not 0 <= highest <= np.iinfo(np.uint32).max:
         raise FileFormatError(f"Labels must lie between 0 and 4,294,967,295, got {highest}.")
-    dtype = np.dtype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
-    typed = (np.asarray(plane).astype(dtype, copy=False) for plane in planes)
-    return _write(Path(path), typed, tuple(int(n) for n in shape), dtype, None, scale, unit)
+    return np.dtype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
 
 
 def write_masks(
@@ -178,9 +189,10 @@ def _metadata(axes: str, scale: Sequence[float] | None, unit: str | None) -> dic
 
 def _resolution(axes: str, scale: Sequence[float] | None, unit: str | None) -> dict[str, Any]:
     """TIFF's own resolution tags (pixels per centimetre, x before y), where the unit is a length they can express."""
-    if scale is None or unit not in _PER_CENTIMETRE or "Y" not in axes or "X" not in axes:
+    per_centimetre = unit_ratio("cm", unit)
+    if scale is None or per_centimetre is None or "Y" not in axes or "X" not in axes:
         return {}
     steps = [float(scale[axes.index(name)]) for name in "XY"]
     if min(steps) <= 0:
         return {}
-    return {"resolution": tuple(_PER_CENTIMETRE[unit] / step for step in steps), "resolutionunit": "CENTIMETER"}
+    return {"resolution": tuple(per_centimetre / step for step in steps), "resolutionunit": "CENTIMETER"}

@@ -75,7 +75,7 @@ def _from_ome(tiff: tifffile.TiffFile, axes: str) -> _Found:
 def _ome_number(pixels: ElementTree.Element, name: str, unit: str | None, wanted: str | None) -> float | None:
     text = pixels.get(name)
     try:
-        return None if text is None else float(text) * unit_ratio(unit, wanted)
+        return None if text is None else float(text) * (unit_ratio(unit, wanted) or 1.0)
     except ValueError:
         return None
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-_METRES = {
-    "angstrom": 1e-10,
-    "pm": 1e-12,
-    "nm": 1e-9,
-    "um": 1e-6,
-    "mm": 1e-3,
-    "cm": 1e-2,
-    "dm": 1e-1,
-    "m": 1.0,
-    "km": 1e3,
-    "inch": 0.0254,
+_PICOMETRES = {
+    "pm": 1,
+    "angstrom": 100,
+    "nm": 1_000,
+    "um": 10**6,
+    "mm": 10**9,
+    "cm": 10**10,
+    "dm": 10**11,
+    "m": 10**12,
+    "km": 10**15,
+    "inch": 25_400 * 10**6,
 }
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9}
 _SPELLINGS = {
     "å": "angstrom",
     "picometer": "pm",
@@ -68,15 +68,15 @@ def plain_unit(name: object) -> str | None:
     if not isinstance(name, str) or name.strip().lower() in _NONE:
         return None
     spelt = name.strip()
-    return spelt if spelt in _METRES or spelt in _SECONDS else _SPELLINGS.get(spelt.lower(), spelt)
+    return spelt if spelt in _PICOMETRES or spelt in _NANOSECONDS else _SPELLINGS.get(spelt.lower(), spelt)
 
 
-def unit_ratio(unit: str | None, wanted: str | None) -> float:
-    """Return how many of ``wanted`` one ``unit`` is; 1 where either is unknown, or one is a length and one a time."""
-    for known in (_METRES, _SECONDS):
+def unit_ratio(unit: str | None, wanted: str | None) -> float | None:
+    """Return how many of ``wanted`` one ``unit`` is; None where they are not two lengths or two times."""
+    for known in (_PICOMETRES, _NANOSECONDS):
         if plain_unit(unit) in known and plain_unit(wanted) in known:
             return known[str(plain_unit(unit))] / known[str(plain_unit(wanted))]
-    return 1.0
+    return None
 
 
 def ome_zarr_unit(unit: str | None) -> str | None:

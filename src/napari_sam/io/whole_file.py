@@ -1,8 +1,9 @@
-"""Write a file whole or not at all: under a temporary name beside it, then renamed."""
+"""Write a file or a folder whole or not at all: under a temporary name beside it, then renamed."""
 
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -44,6 +45,42 @@ def whole_file(path: str | PathLike[str]) -> Iterator[Path]:
         raise FileFormatError(f"{path} cannot be written: {write_failure(error)}") from error
     finally:
         _remove(temporary)
+
+
+@contextmanager
+def whole_folder(path: str | PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder to write to; at the end of the block it takes the place of the one of that name.
+
+    Parameters
+    ----------
+    path : path
+        A folder of that name is removed in the end: the caller makes sure that it may be. Missing parents are made.
+
+    Yields
+    ------
+    Path
+        A new, empty folder beside it.
+
+    Raises
+    ------
+    FileFormatError
+        If the folder cannot be written: says why, and what to do. The OSError is its cause.
+    """
+    path = Path(path)
+    temporary, former = (path.with_name(f".{path.name}.{uuid4().hex}.{end}") for end in ("tmp", "old"))
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():  # no system renames a folder over one that is not empty
+            path.rename(former)
+        temporary.rename(path)
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be written: {write_failure(error)}") from error
+    finally:
+        if former.exists() and not path.exists():
+            former.rename(path)
+        for left in (temporary, former):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_failure(error: OSError) -> str:

@@ -133,6 +133,6 @@ def _scale(
         return None, None
     wanted = {letter: "s" if letter == "T" else unit for letter in letters}
     return tuple(
-        1.0 if letter in "CS" else step * unit_ratio(units[letter], wanted[letter])
+        1.0 if letter in "CS" else step * (unit_ratio(units[letter], wanted[letter]) or 1.0)
         for letter, step in zip(letters, steps, strict=True)
     ), unit
