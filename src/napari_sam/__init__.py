@@ -9,21 +9,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_sam.automatic.config import AutomaticConfig
+    from napari_sam.automatic.generator import AutomaticMaskGenerator
+    from napari_sam.automatic.job import AutomaticJob
     from napari_sam.errors import NapariSamError
+    from napari_sam.geometry.rle import rle_to_mask
     from napari_sam.predict.load import load_model
     from napari_sam.predict.predictor import Predictor
-    from napari_sam.types import Prediction, Prompts
+    from napari_sam.types import MaskRecord, Prediction, Prompts
 
 _HOMES = {
+    "AutomaticConfig": "napari_sam.automatic.config",
+    "AutomaticJob": "napari_sam.automatic.job",
+    "AutomaticMaskGenerator": "napari_sam.automatic.generator",
+    "MaskRecord": "napari_sam.types",
     "NapariSamError": "napari_sam.errors",
     "Prediction": "napari_sam.types",
     "Predictor": "napari_sam.predict.predictor",
     "Prompts": "napari_sam.types",
     "load_model": "napari_sam.predict.load",
+    "rle_to_mask": "napari_sam.geometry.rle",
 }
 
 __version__ = "0.1.0"
-__all__ = ["NapariSamError", "Prediction", "Predictor", "Prompts", "load_model"]
+__all__ = [
+    "AutomaticConfig",
+    "AutomaticJob",
+    "AutomaticMaskGenerator",
+    "MaskRecord",
+    "NapariSamError",
+    "Prediction",
+    "Predictor",
+    "Prompts",
+    "load_model",
+    "rle_to_mask",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -72,11 +72,11 @@ class SmallMemory(nn.Module):
     def image_context(self, features: ImageFeatures) -> Any:
         return self.sam.image_context(features)
 
-    def decode(self, context: Any, points: torch.Tensor, *others: Any) -> Any:
+    def decode_confident(self, context: Any, points: torch.Tensor, *others: Any) -> Any:
         self.batches.append(len(points))
         if len(points) > self.batch:
             raise self.error()
-        return self.sam.decode(context, points, *others)
+        return self.sam.decode_confident(context, points, *others)
 
 
 def pretended(sam: SmallMemory, device: torch.device = GPU) -> LoadedModel:

@@ -23,11 +23,11 @@ class Candidates:
     rles : list of ndarray of uint32
         Run lengths of each mask at the size of the image, column by column, beginning with zeros.
     boxes_xyxy : ndarray of int64, shape (N, 4)
-        First and last column and row of each mask (inclusive; all 0 for an empty mask), in the image.
+        First and last column and row of each mask in the image (inclusive); of an empty mask twice its crop's corner.
     areas : ndarray of int64, shape (N,)
     predicted_iou : ndarray of float32, shape (N,)
     stability_score : ndarray of float32, shape (N,)
-        NaN where a mask is empty at both cut-offs.
+        0 where a mask is empty at both cut-offs (official: NaN, which fails the same thresholds).
     points_xy : ndarray of float64, shape (N, 2)
         The point that made each mask, in the image.
     crops_xyxy : ndarray of int64, shape (N, 4)

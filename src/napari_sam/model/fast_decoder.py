@@ -53,6 +53,18 @@ class ImageTokens(NamedTuple):
     first_layer: FirstLayer | None
 
 
+class ConfidentMasks(NamedTuple):
+    """The masks of N prompts whose predicted IoU is above a floor.
+
+    ``scores`` (N, M) of all masks; ``rows`` (K,) which of them, flattened, are above, ascending; ``masks``
+    (K, 4h, 4w) their logits.
+    """
+
+    masks: Tensor
+    rows: Tensor
+    scores: Tensor
+
+
 def image_tokens(decoder: MaskDecoder, embedding: Tensor, image_pe: Tensor, no_mask: Tensor | None) -> ImageTokens:
     """Prepare one image for any number of prompts.
 
@@ -90,16 +102,59 @@ def decode_prompts(
     masks : Tensor, shape (N, M, 4h, 4w)
     iou_predictions : Tensor, shape (N, M)
     """
+    found = decode_confident(decoder, image, prompts, high_res, wanted, float("-inf"))
+    return found.masks.unflatten(0, found.scores.shape), found.scores
+
+
+def decode_confident(
+    decoder: MaskDecoder,
+    image: ImageTokens,
+    prompts: EncodedPrompts,
+    high_res: tuple[Tensor, ...],
+    wanted: slice,
+    iou_floor: float,
+) -> ConfidentMasks:
+    """Decode N prompts on one image, but only those masks whose predicted IoU is above ``iou_floor``.
+
+    The predicted IoU comes from one token, before anything is upscaled: the upscaling, most of the arithmetic, is left
+    out for prompts with no mask above the floor. Parameters are those of :func:`decode_prompts`. With a floor of -inf
+    every mask is returned, one with a score of NaN too.
+    """
     chosen = range(decoder.num_mask_tokens)[wanted]
     masks, scores = [], []
     for part in _batches(prompts, image.tokens.device):
         tokens = _prompt_tokens(decoder, part)
         out, keys = _two_way(decoder, image, part, tokens, [0, *(1 + i for i in chosen)])
+        iou = decoder.iou_prediction_head(out[:, 0])[:, wanted]
+        scores.append(iou)
         mlps = [decoder.output_hypernetworks_mlps[i] for i in chosen]
         hyper = torch.stack([mlp(out[:, 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
-        masks.append(_masks(decoder, keys, hyper, image.size_hw, part, high_res))
-        scores.append(decoder.iou_prediction_head(out[:, 0])[:, wanted])
-    return torch.cat(masks), torch.cat(scores)
+        if iou_floor == float("-inf"):
+            masks.append(_masks(decoder, keys, hyper, image.size_hw, part, high_res).flatten(0, 1))
+            continue
+        above = iou > iou_floor
+        some = above.any(dim=1)
+        if not some.all():
+            keys, hyper, above, part = keys[some], hyper[some], above[some], _rows(part, some)
+        if len(keys):
+            masks.append(_masks(decoder, keys, hyper, image.size_hw, part, high_res)[above])
+    all_scores = torch.cat(scores)
+    size = [4 * side for side in image.size_hw]
+    none = all_scores.new_zeros(0, *size)
+    return ConfidentMasks(torch.cat(masks) if masks else none, _rows_above(all_scores, iou_floor), all_scores)
+
+
+def confident(masks: Tensor, scores: Tensor, iou_floor: float) -> ConfidentMasks:
+    """Choose the masks (N, M, h, w) whose score (N, M) is above ``iou_floor``; all where that is -inf."""
+    above = _rows_above(scores, iou_floor)
+    return ConfidentMasks(masks.flatten(0, 1)[above], above, scores)
+
+
+def _rows_above(scores: Tensor, iou_floor: float) -> Tensor:
+    flat = scores.flatten()
+    if iou_floor == float("-inf"):
+        return torch.arange(len(flat), device=flat.device)
+    return (flat > iou_floor).nonzero().flatten()
 
 
 def _tokens(image: Tensor) -> Tensor:
@@ -138,6 +193,15 @@ def _batches(prompts: EncodedPrompts, device: torch.device) -> Iterator[EncodedP
             dense[part] if len(dense) > 1 else dense,
             None if drawn is None else drawn[part],
         )
+
+
+def _rows(prompts: EncodedPrompts, some: Tensor) -> EncodedPrompts:
+    sparse, dense, drawn = prompts
+    return EncodedPrompts(
+        sparse[some] if len(sparse) > 1 else sparse,
+        dense[some] if len(dense) > 1 else dense,
+        None if drawn is None else drawn[some],
+    )
 
 
 def _prompt_tokens(decoder: MaskDecoder, prompts: EncodedPrompts) -> Tensor:

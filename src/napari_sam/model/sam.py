@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from napari_sam.model.common import Progress
 from napari_sam.model.config import EfficientNetLiteConfig, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.efficientnet_lite import EfficientNetLiteEncoder, ImageFeatures
-from napari_sam.model.fast_decoder import ImageTokens, decode_prompts, image_tokens
+from napari_sam.model.fast_decoder import ConfidentMasks, ImageTokens, confident, decode_confident, image_tokens
 from napari_sam.model.mask_decoder import HighResMaskDecoder, MaskDecoder
 from napari_sam.model.prompt_encoder import DrawnPromptEncoder, PromptEncoder
 from napari_sam.model.transformer import TwoWayTransformer
@@ -140,15 +140,32 @@ class Sam(nn.Module):
         low_res_masks : Tensor, shape (N, 3 or 1, 4h, 4w)
         iou_predictions : Tensor, shape (N, 3 or 1)
         """
+        found = self.decode_confident(context, points_xy, labels, boxes_xyxy, masks, multimask_output)
+        return found.masks.unflatten(0, found.scores.shape), found.scores
+
+    def decode_confident(
+        self,
+        context: ImageContext,
+        points_xy: Tensor | None = None,
+        labels: Tensor | None = None,
+        boxes_xyxy: Tensor | None = None,
+        masks: Tensor | None = None,
+        multimask_output: bool = True,
+        iou_floor: float = float("-inf"),
+    ) -> ConfidentMasks:
+        """Decode N prompts on one image, but only the masks whose predicted IoU is above ``iou_floor``.
+
+        Parameters are those of :meth:`decode`. Masks at or below the floor cost much less.
+        """
         features, shared = context.features, context.shared
         chosen = slice(1, None) if multimask_output else slice(0, 1)
         if shared is None or torch.is_grad_enabled() or self.training:
             prompts = self.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
             low_res, iou = self.mask_decoder(features.embedding, context.image_pe, prompts, features.high_res)
-            return low_res[:, chosen], iou[:, chosen]
+            return confident(low_res[:, chosen], iou[:, chosen], iou_floor)
         prompts = shared.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
         tokens = shared.tokens if masks is None else shared.tokens._replace(first_layer=None)
-        return decode_prompts(shared.mask_decoder, tokens, prompts, features.high_res, chosen)
+        return decode_confident(shared.mask_decoder, tokens, prompts, features.high_res, chosen, iou_floor)
 
 
 def stretch_contrast(image: Tensor, percentiles: tuple[float, float]) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from napari_sam.errors import ModelError, OutOfMemoryError
 from napari_sam.model.common import Progress
 from napari_sam.model.efficientnet_lite import ImageFeatures
+from napari_sam.model.fast_decoder import ConfidentMasks
 from napari_sam.model.sam import ImageContext, Sam
 from napari_sam.predict.device import (
     PRECISIONS,
@@ -138,12 +139,41 @@ class Executor:
         logits : Tensor of float32 on the CPU, shape (n, M, h, w)
         scores : ndarray of float32, shape (n, M)
         """
+        for found in self.decode_confident(embedding, batch, count, multimask, cancelled):
+            yield found.masks.unflatten(0, found.scores.shape), found.scores.numpy()
+
+    def decode_confident(
+        self,
+        embedding: Embedding,
+        batch: PromptBatch,
+        count: int,
+        multimask: bool,
+        cancelled: Callable[[], None],
+        iou_floor: float = float("-inf"),
+        most: int | None = None,
+    ) -> Iterator[ConfidentMasks]:
+        """Decode prompts of one structure, yielding the masks above ``iou_floor`` of one batch after the other.
+
+        Parameters
+        ----------
+        embedding, batch, count, multimask, cancelled
+            As in :meth:`decode`.
+        iou_floor : float
+            Masks whose predicted IoU is at or below this are left out.
+        most : int, optional
+            Prompts decoded at a time, at most.
+
+        Yields
+        ------
+        ConfidentMasks
+            Of float32 on the CPU, for n prompts.
+        """
         start = 0
         while start < count:
             cancelled()
-            place, size = self._decoder, min(self._batch, count - start)
+            place, size = self._decoder, min(self._batch, count - start, most or count)
             part = slice(start, start + size)
-            decoded = _unless_out_of_memory(partial(self._decode, place, embedding, batch, part, multimask))
+            decoded = _unless_out_of_memory(partial(self._decode, place, embedding, batch, part, multimask, iou_floor))
             if decoded is None:
                 self._relieve_decoder(place, size)
                 continue
@@ -151,13 +181,19 @@ class Executor:
             start += size
 
     def _decode(
-        self, place: _Place, embedding: Embedding, batch: PromptBatch, part: slice, multimask: bool
-    ) -> tuple[Tensor, NDArray[np.float32]]:
+        self,
+        place: _Place,
+        embedding: Embedding,
+        batch: PromptBatch,
+        part: slice,
+        multimask: bool,
+        iou_floor: float,
+    ) -> ConfidentMasks:
         with torch.inference_mode():
             context = self._context(place.sam, embedding)
             points, labels, boxes, masks = batch.tensors(part, place.sam.device)
-            low_res, scores = place.sam.decode(context, points, labels, boxes, masks, multimask)
-            return low_res.float().cpu(), scores.float().cpu().numpy()
+            found = place.sam.decode_confident(context, points, labels, boxes, masks, multimask, iou_floor)
+            return ConfidentMasks(found.masks.float().cpu(), found.rows.cpu(), found.scores.float().cpu())
 
     def _context(self, sam: Sam, embedding: Embedding) -> ImageContext:
         with self._lock:

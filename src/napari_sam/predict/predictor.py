@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,26 @@ from napari_sam.predict.upscale import masks_at_image_size
 from napari_sam.types import Prediction, Prompts
 
 CancelCheck = Callable[[], bool]
+
+
+class ConfidentLogits(NamedTuple):
+    """What one batch of prompts gave: K masks whose predicted IoU is above a floor.
+
+    Attributes
+    ----------
+    asked : ndarray of int64, shape (n,)
+        Indices of the prompts of the batch.
+    prompts : ndarray of int64, shape (K,)
+        Index of the prompt that gave each mask.
+    scores : ndarray of float32, shape (K,)
+        Predicted IoU.
+    logits : Tensor of float32 on the CPU, shape (K, h, w)
+    """
+
+    asked: NDArray[np.int64]
+    prompts: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    logits: torch.Tensor
 
 
 class Predictor:
@@ -196,16 +216,78 @@ class Predictor:
 
         Prompts of the same structure come together; parameters and errors are those of :meth:`predict_many`.
         """
-        self._check_embedding(embedding)
-        size = 4 * self.model.config.grid_size
-        for index, prompt in enumerate(prompts):
-            _check_prompt(prompt, embedding.frame, size, f"Prompt {index}: " if len(prompts) > 1 else "")
+        self.check(embedding, prompts)
         for indices in _groups(prompts):
             batch = _collate([prompts[index] for index in indices], embedding.frame)
             remaining = iter(indices)
             for logits, scores in self._executor.decode(embedding, batch, len(indices), multimask, _raiser(cancelled)):
                 for low_res, score in zip(logits, scores, strict=True):
                     yield next(remaining), Prediction(_masks(low_res, embedding.frame), score, low_res.numpy())
+
+    def iter_confident(
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompts],
+        multimask: bool = True,
+        iou_floor: float = float("-inf"),
+        most: int | None = None,
+        cancelled: CancelCheck | None = None,
+    ) -> Iterator[ConfidentLogits]:
+        """Yield, as batches are decoded, the low-resolution logits of masks whose predicted IoU is above a floor.
+
+        What automatic segmentation is made of: nothing is upscaled, and masks at or below the floor cost little. The
+        prompts are not checked (:meth:`check` does that): a grid may have points beyond the border of a tiny image.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        prompts : sequence of Prompts
+        multimask : bool
+            Three masks per prompt instead of one.
+        iou_floor : float
+        most : int, optional
+            Prompts decoded at a time, at most; fewer are taken where that is faster.
+        cancelled : callable, optional
+            Asked between batches; True stops.
+
+        Yields
+        ------
+        ConfidentLogits
+            Prompts of the same structure come together.
+
+        Raises
+        ------
+        ModelError
+            If the embedding was made by another model.
+        Cancelled
+            If ``cancelled`` returned True.
+        """
+        self._check_embedding(embedding)
+        for indices in _groups(prompts):
+            batch = _collate([prompts[index] for index in indices], embedding.frame)
+            done, check = 0, _raiser(cancelled)
+            for found in self._executor.decode_confident(
+                embedding, batch, len(indices), multimask, check, iou_floor, most
+            ):
+                count = len(found.scores)
+                asked = np.array(indices[done : done + count], np.int64)
+                done += count
+                rows = found.rows.numpy()
+                scores = found.scores.numpy().reshape(-1)[rows]
+                yield ConfidentLogits(asked, asked[rows // found.scores.shape[1]], scores, found.masks)
+
+    def check(self, embedding: Embedding, prompts: Sequence[Prompts]) -> None:
+        """Check that prompts can be asked on an embedding.
+
+        Raises
+        ------
+        PromptError, ModelError
+            As :meth:`predict_many`.
+        """
+        self._check_embedding(embedding)
+        size = 4 * self.model.config.grid_size
+        for index, prompt in enumerate(prompts):
+            _check_prompt(prompt, embedding.frame, size, f"Prompt {index}: " if len(prompts) > 1 else "")
 
     def _check_embedding(self, embedding: Embedding) -> None:
         if embedding.model_hash != self.model.hash:

@@ -1,14 +1,15 @@
 """Low-resolution logits to masks of the image's size, exactly as the official ``Sam.postprocess_masks``.
 
 Logits are interpolated to the model's square, cropped to the image, interpolated to its size and thresholded at 0,
-both times bilinearly. Bilinear values are convex combinations of their neighbours, so nothing outside the positive
-logits' neighbourhood can be positive: only that part is computed, row by row, and a mask of any size needs little
-memory beside itself.
+both times bilinearly. Bilinear values are convex combinations of their neighbours, so nothing outside the
+neighbourhood of the logits above a cut-off can be above it: only that part is computed, some rows at a time, and a
+mask of any size needs little memory beside itself.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -60,16 +61,35 @@ def masks_at_image_size(logits: Tensor, frame: ResizeFrame) -> NDArray[np.bool_]
     return masks
 
 
-def _paint(mask: Tensor, logits: Tensor, frame: ResizeFrame) -> None:
-    positive = logits > 0
-    if not positive.any():
-        return
+class Tile(NamedTuple):
+    """Logits at the size of the image, in a rectangle whose first pixel is (``top``, ``left``)."""
+
+    top: int
+    left: int
+    values: Tensor
+
+
+def logits_above(logits: Tensor, frame: ResizeFrame, cut: float) -> Iterator[Tile]:
+    """Upscale the logits of one mask wherever they can be above a cut-off.
+
+    Parameters
+    ----------
+    logits : Tensor of float32 on the CPU, shape (h, h)
+    frame : ResizeFrame
+    cut : float
+
+    Yields
+    ------
+    Tile
+        One below the other, all equally wide; nothing outside of them is above ``cut``.
+    """
+    above = logits > cut
     y_axis, x_axis = (
         _Axis(logits.shape[axis], frame.img_size, frame.input_hw[axis], frame.original_hw[axis]) for axis in (0, 1)
     )
-    top, bottom = _reached(positive.any(dim=1), y_axis)
-    left, right = _reached(positive.any(dim=0), x_axis)
-    if top >= bottom or left >= right:  # everything positive lies in the padding
+    top, bottom = _reached(above.any(dim=1), y_axis)
+    left, right = _reached(above.any(dim=0), x_axis)
+    if top >= bottom or left >= right:  # everything lies in the padding
         return
     rows_mid, rows = _both_steps(y_axis, top, bottom)
     # Columns before rows, as torch's own bilinear interpolation does, so that rounding is the same.
@@ -83,13 +103,20 @@ def _paint(mask: Tensor, logits: Tensor, frame: ResizeFrame) -> None:
     step = max(1, _TILE_PIXELS // (right - left))
     for start in range(0, bottom - top, step):
         tile = _Taps(*(part[start : start + step] for part in rows))
-        values = _interpolate_rows(columns, tile)
-        torch.gt(values, 0, out=mask[top + start : top + start + len(values), left:right])
+        yield Tile(top + start, left, _interpolate_rows(columns, tile))
 
 
-def _reached(positive: Tensor, axis: _Axis) -> tuple[int, int]:
-    """Output pixels, from the first to after the last, that positive low-resolution pixels can influence."""
-    indices = positive.nonzero()
+def _paint(mask: Tensor, logits: Tensor, frame: ResizeFrame) -> None:
+    for top, left, values in logits_above(logits, frame, 0.0):
+        height, width = values.shape
+        torch.gt(values, 0, out=mask[top : top + height, left : left + width])
+
+
+def _reached(above: Tensor, axis: _Axis) -> tuple[int, int]:
+    """Output pixels, from the first to after the last, that the marked low-resolution pixels can influence."""
+    indices = above.nonzero()
+    if len(indices) == 0:
+        return 0, 0
     start, stop = int(indices[0]), int(indices[-1]) + 1
     steps = ((axis.low, axis.square, axis.cropped), (axis.cropped, axis.original, axis.original))
     for source, target, limit in steps:
