@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from napari_sam.automatic.config import AutomaticConfig, LabelsConfig, StackConfig, TileConfig
 from napari_sam.errors import ParameterError
@@ -29,11 +30,62 @@ class ModelConfig:
         None, "Channels to show to the model, such as 0 or 2,1,0 (red, green, blue); all of an RGB image by default."
     )
     limits: str | None = parameter(
-        None, "Values LOW,HIGH shown as black and white; percentiles of each plane by default, 8-bit images unchanged."
+        None,
+        "Values LOW,HIGH shown as black and white, or one such pair after another for each channel; percentiles of "
+        "each plane by default, 8-bit images unchanged.",
     )
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        self.shown_channels()
+        self.shown_limits()
+
+    def shown_channels(self) -> tuple[int, ...] | None:
+        """Return ``channels`` as ``Predictor.encode`` takes them.
+
+        Raises
+        ------
+        ParameterError
+            If they are not one to three whole numbers.
+        """
+        if self.channels is None:
+            return None
+        chosen = _numbers(self.channels, int)
+        if chosen is None or not 1 <= len(chosen) <= 3:
+            raise ParameterError(
+                f"channels is {self.channels!r}, but must be one to three whole numbers, such as 0 or 2,1,0."
+            )
+        return tuple(chosen)
+
+    def shown_limits(self) -> tuple[tuple[float, float], ...] | None:
+        """Return ``limits`` as ``Predictor.encode`` takes them: one pair, or one per shown channel.
+
+        Raises
+        ------
+        ParameterError
+            If they are not pairs of finite numbers, the lower one first.
+        """
+        if self.limits is None:
+            return None
+        values = _numbers(self.limits, float)
+        pairs = tuple(zip(values[::2], values[1::2], strict=False)) if values else ()
+        if not values or len(values) % 2 or any(not -math.inf < low < high < math.inf for low, high in pairs):
+            raise ParameterError(
+                f"limits is {self.limits!r}, but must be LOW,HIGH, such as 0,4095: two finite numbers, the lower one "
+                "first (or one such pair for each shown channel)."
+            )
+        return pairs
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _numbers(text: str, kind: type[_Number]) -> list[_Number] | None:
+    """Read numbers between commas; None where something else stands there."""
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -71,6 +123,36 @@ class AutomaticJob:
         if remaining:
             raise ParameterError(f"There is no parameter called {', '.join(map(repr, sorted(remaining)))}.")
         return replace(self, **sections)
+
+    @classmethod
+    def of(cls, parameters: AutomaticJob | AutomaticConfig | Mapping[str, Any] | None) -> AutomaticJob:
+        """Return a job for any of the ways in which scripts give parameters.
+
+        Parameters
+        ----------
+        parameters : AutomaticJob, AutomaticConfig, mapping or None
+            A mapping holds parameters by name, or sections by name as :meth:`values` gives them, or both. What is
+            left out has its default.
+
+        Raises
+        ------
+        ParameterError
+            If it is something else, a name is unknown or a value is not allowed.
+        """
+        if parameters is None:
+            return cls()
+        if isinstance(parameters, AutomaticJob):
+            return parameters
+        if isinstance(parameters, AutomaticConfig):
+            return cls(automatic=parameters)
+        if not isinstance(parameters, Mapping):
+            raise ParameterError(
+                f"A job is an AutomaticJob, an AutomaticConfig or a mapping of parameters, not {parameters!r}."
+            )
+        values: dict[str, Any] = {}
+        for name, value in parameters.items():
+            values.update(value if isinstance(value, Mapping) else {name: value})
+        return cls().with_values(values)
 
     def values(self) -> dict[str, dict[str, Any]]:
         """Return all parameters by section and name, as a job file holds them: Python's own numbers and texts."""
