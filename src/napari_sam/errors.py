@@ -51,3 +51,7 @@ class TrainingDataError(NapariSamError):
 
 class ParameterError(NapariSamError):
     """A parameter of an operation, or the job file that holds it, cannot be used."""
+
+
+class OutputError(NapariSamError):
+    """Results cannot be written: the disk is full or read-only, or another run is at work in the same place."""

@@ -17,7 +17,7 @@ from napari_sam.cli.benchmark import benchmark
 from napari_sam.cli.demo import demo
 from napari_sam.cli.models import app as models_app
 from napari_sam.cli.predict import predict
-from napari_sam.errors import Cancelled, DownloadError, NapariSamError, OutOfMemoryError
+from napari_sam.errors import Cancelled, DownloadError, NapariSamError, OutOfMemoryError, OutputError
 
 FAILED = 1
 UNUSABLE = 2
@@ -28,7 +28,7 @@ def exit_code(error: NapariSamError | OSError) -> int:
     """Tell whether the work failed or the arguments were unusable, as an exit code."""
     if isinstance(error, Cancelled):
         return INTERRUPTED
-    if isinstance(error, DownloadError | OutOfMemoryError | OSError):
+    if isinstance(error, DownloadError | OutOfMemoryError | OutputError | OSError):
         return FAILED
     cause = error.__cause__
     disk_is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
