@@ -28,8 +28,9 @@ from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.gui.qt.worker import Token
 from napari_sam.gui.view.planes import Plane
 from napari_sam.gui.view.reading import PlaneReader
+from napari_sam.io.pairs import find_pairs
 from napari_sam.predict.predictor import Predictor
-from napari_sam.training.data import find_pairs
+from napari_sam.training.data import load_rgb
 from napari_sam.types import Prompts
 
 SIDE = 8192
@@ -127,7 +128,7 @@ def mosaic(folder: Path, zoom: int, rng: np.random.Generator, per_class: int) ->
     top = left = shelf = 0
     pairs = find_pairs(folder, "val")
     for pair in [pairs[i] for i in rng.permutation(len(pairs))]:
-        pixels, truth = pair.load()
+        pixels, truth = load_rgb(pair)
         size = (pixels.shape[1] * zoom, pixels.shape[0] * zoom)
         if left + size[0] > SIDE:
             top, left, shelf = top + shelf, 0, 0

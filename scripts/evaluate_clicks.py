@@ -23,7 +23,8 @@ from napari_sam.evaluation.clicks import (
     mean_over_sources,
     summarise,
 )
-from napari_sam.training.data import PHOTO_SOURCES, find_pairs
+from napari_sam.io.pairs import find_pairs
+from napari_sam.training.data import PHOTO_SOURCES
 
 
 class ClassicalSegmenter:
@@ -33,10 +34,10 @@ class ClassicalSegmenter:
     TOLERANCE = 0.12  # of the image's 1-99 percentile range
 
     def start(self, image: NDArray[np.uint8]) -> None:
-        """Take an image: its mean over the channels, smoothed by a Gaussian of 1 pixel."""
+        """Take an image, grey or RGB: the mean over its channels, smoothed by a Gaussian of 1 pixel."""
         from skimage.filters import gaussian
 
-        grey = gaussian(image.mean(axis=2), 1.0)
+        grey = gaussian(image.mean(axis=2) if image.ndim == 3 else image.astype(float), 1.0)
         low, high = np.percentile(grey, (1, 99))
         self._grey = (grey - low) / max(high - low, 1e-6)
 

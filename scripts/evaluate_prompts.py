@@ -26,7 +26,8 @@ from napari_sam.geometry.masks import PlaneMask, trimmed
 from napari_sam.gui.compute.asking import Recent, ask
 from napari_sam.gui.prompting.prompts import ObjectPrompts
 from napari_sam.gui.prompting.shapes import area_of, scribble_points
-from napari_sam.training.data import PHOTO_SOURCES, find_pairs
+from napari_sam.io.pairs import find_pairs
+from napari_sam.training.data import PHOTO_SOURCES
 from napari_sam.types import Prompts
 
 Mask = NDArray[np.bool_]

@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from napari_sam.io.pairs import find_pairs
 from napari_sam.model.config import SAM_LITE
 from napari_sam.model.efficientnet_lite import fold_imagenet_weights
 from napari_sam.model.sam import Sam
 from napari_sam.training.config import TrainConfig
 from napari_sam.training.crops import CropConfig
-from napari_sam.training.data import find_pairs
 from napari_sam.training.run import CropSampler, Trainer, train
 
 _COMMON = TrainConfig(centre_clicks=0.5, mask_only=1, single_mask_too=True, frozen_blocks=2, bf16=True, decay_steps=1)

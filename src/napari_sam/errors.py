@@ -45,8 +45,8 @@ class KeyBindingError(NapariSamError):
     """A key cannot be bound, or the file that keeps the user's keys cannot be used."""
 
 
-class TrainingDataError(NapariSamError):
-    """A training folder holds no usable image/label pair, or a pair that does not fit together."""
+class PairError(NapariSamError):
+    """A folder of annotated images holds no usable image/label pair, or a pair does not fit together."""
 
 
 class ParameterError(NapariSamError):

@@ -1,58 +1,27 @@
-"""Folders of pairs, and the crops drawn from them."""
-
-import shutil
+"""What a model is shown of annotated images, and the crops drawn from them."""
 
 import numpy as np
-import pytest
-from PIL import Image
+import tifffile
 
-from napari_sam.errors import TrainingDataError
+from napari_sam.io.pairs import ImagePair, find_pairs
 from napari_sam.training.crops import CropConfig, augment_intensity, random_crop
-from napari_sam.training.data import find_pairs
+from napari_sam.training.data import load_rgb
 
 
-def test_splits_are_by_image(data_folder):
-    train = {p.name for p in find_pairs(data_folder, "train")}
-    val = {p.name for p in find_pairs(data_folder, "val")}
-    assert train == {"image0", "image1", "image2"}
-    assert val == {"image3"}
-
-
-def test_without_splits_a_tenth_is_validation(data_folder, tmp_path):
-    folder = tmp_path / "plain"
-    shutil.copytree(data_folder, folder)
-    (folder / "splits.json").unlink()
-    assert [p.name for p in find_pairs(folder, "val")] == ["image0"]
-    assert len(find_pairs(folder, "train")) == 3
-
-
-def test_a_missing_label_is_named(data_folder, tmp_path):
-    folder = tmp_path / "broken"
-    shutil.copytree(data_folder, folder)
-    (folder / "disks" / "image1_lab.png").unlink()
-    with pytest.raises(TrainingDataError, match=r"image1_lab\.png is missing"):
-        find_pairs(folder, "train")
-
-
-def test_a_pair_of_two_sizes_and_an_unreadable_one_are_named(data_folder, tmp_path):
-    folder = tmp_path / "broken"
-    shutil.copytree(data_folder, folder)
-    Image.fromarray(np.zeros((5, 5), np.uint16)).save(folder / "disks" / "image0_lab.png")
-    (folder / "disks" / "image1_img.png").write_bytes(b"not an image")
-    first, second, _ = find_pairs(folder, "train")
-    with pytest.raises(TrainingDataError, match=r"image0.*differ"):
-        first.load()
-    with pytest.raises(TrainingDataError, match="image1 cannot be read"):
-        second.load()
-
-
-def test_an_empty_folder_says_what_is_expected(tmp_path):
-    with pytest.raises(TrainingDataError, match=r"NAME_img\.png"):
-        find_pairs(tmp_path, "train")
+def test_any_image_is_shown_as_it_is_for_prediction(tmp_path):
+    pixels = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+    tifffile.imwrite(tmp_path / "image.tif", pixels)
+    tifffile.imwrite(tmp_path / "labels.tif", (pixels > 1000).astype(np.uint8))
+    image, labels = load_rgb(ImagePair("s", "n", tmp_path / "image.tif", tmp_path / "labels.tif"))
+    assert image.dtype == np.uint8
+    assert image.shape == (40, 50, 3)
+    assert (image[0, 0].max(), image[-1, -1].min()) == (0, 255)
+    assert labels.dtype == np.int32
+    assert labels.max() == 1
 
 
 def test_a_crop_shows_objects_that_lie_where_the_image_is_bright(data_folder):
-    image, labels = find_pairs(data_folder, "train")[0].load()
+    image, labels = load_rgb(find_pairs(data_folder, "train")[0])
     rng = np.random.default_rng(1)
     config = CropConfig(objects=2, exact_scale=1.0, min_area=20)
     seen = 0
@@ -71,7 +40,7 @@ def test_a_crop_shows_objects_that_lie_where_the_image_is_bright(data_folder):
 
 
 def test_a_crop_reaching_over_the_border_is_marked_invalid_there(data_folder):
-    image, labels = find_pairs(data_folder, "train")[0].load()
+    image, labels = load_rgb(find_pairs(data_folder, "train")[0])
     rng = np.random.default_rng(3)
     config = CropConfig(objects=3, exact_scale=1.0)
     crop = random_crop(image, labels, (0.0, 1.0), 128, 256, config, rng)

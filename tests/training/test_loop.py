@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from napari_sam.errors import Cancelled
+from napari_sam.io.pairs import find_pairs
 from napari_sam.training import loop
 from napari_sam.training.config import TrainConfig
 from napari_sam.training.crops import CropConfig
-from napari_sam.training.data import find_pairs
 from napari_sam.training.run import CropSampler, Trainer, train
 
 QUICK = TrainConfig(

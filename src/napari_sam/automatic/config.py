@@ -92,8 +92,8 @@ class LabelsConfig:
     )
     min_visible: float = parameter(
         0.5,
-        "A mask of which less than this part is left after others took their pixels is dropped, and splinters of what is "
-        "left are; 0 keeps every remaining pixel.",
+        "A mask of which less than this part is left after others took their pixels is dropped, and so are splinters "
+        "of what is left; 0 keeps every remaining pixel.",
         label="smallest visible part",
         low=0,
         high=1,

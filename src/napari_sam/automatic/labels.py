@@ -35,7 +35,8 @@ class _Masks:
         """Return the number of sides of the image that each mask touches."""
         top, left, bottom, right = self.boxes.T
         sides = [top == 0, left == 0, bottom == hw[0], right == hw[1]]
-        return np.sum(sides, axis=0, dtype=np.int64)
+        touched: NDArray[np.int64] = np.sum(sides, axis=0, dtype=np.int64)
+        return touched
 
 
 def records_to_labels(

@@ -20,11 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_sam.errors import Cancelled, TrainingDataError
+from napari_sam.errors import Cancelled, PairError
+from napari_sam.io.pairs import ImagePair
 from napari_sam.model.sam import Sam
 from napari_sam.training.config import TrainConfig
 from napari_sam.training.crops import Crop, random_crop
-from napari_sam.training.data import ImagePair
+from napari_sam.training.data import load_rgb
 from napari_sam.training.loop import train_step
 
 
@@ -49,7 +50,7 @@ class CropSampler:
             self._by_source.setdefault(pair.source, []).append(_load(pair, sam.config.stretch_percentiles))
         weights = np.array([(source_weights or {}).get(s, 1.0) for s in self._by_source])
         if not weights.sum() > 0:
-            raise TrainingDataError("every source has weight 0: there is nothing to train on")
+            raise PairError("every source has weight 0: there is nothing to train on")
         self._sources, self._weights = list(self._by_source), weights / weights.sum()
         self._img_size, self._config = sam.config.img_size, config
 
@@ -67,13 +68,13 @@ class CropSampler:
                 crops.append(crop)
             if len(crops) == count:
                 return crops
-        raise TrainingDataError(
+        raise PairError(
             f"no crop shows an object of {self._config.crops.min_area} pixels or more: are the labels empty?"
         )
 
 
 def _load(pair: ImagePair, percentiles: tuple[float, float] | None) -> LoadedPair:
-    image, labels = pair.load()
+    image, labels = load_rgb(pair)
     if percentiles is None:
         return LoadedPair(pair.source, image, labels, (0.0, 1.0))
     low, high = np.percentile(image[::2, ::2], percentiles)
