@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +30,13 @@ def open_tiff(path: Path) -> TiffSource:
     FileFormatError
         If the file is damaged, or holds no image.
     """
-    with reading(path):
+    with reading(path), _complaints() as complaints:
         tiff = tifffile.TiffFile(path)
         try:
-            return TiffSource(path, tiff)
+            source = TiffSource(path, tiff)
+            if complaints:
+                raise FileFormatError(f"{path} is truncated: it refers to places behind its end ({complaints[0]}).")
+            return source
         except BaseException:
             tiff.close()
             raise
@@ -55,6 +62,7 @@ class TiffSource(LazySource):
         self._series = series
         self._mapped = _memory_map(tiff, series)
         self._whole: NDArray[Any] | None = None
+        self._lock = threading.Lock()  # a file has one position
 
     def close(self) -> None:
         """Close the file."""
@@ -64,6 +72,10 @@ class TiffSource(LazySource):
     def _load(self, selection: Selection) -> NDArray[Any]:
         if self._mapped is not None:
             return np.array(self._mapped[selection])
+        with self._lock:
+            return self._load_decoded(selection)
+
+    def _load_decoded(self, selection: Selection) -> NDArray[Any]:
         page_shape = self._series.keyframe.shape
         leading = self.shape[: len(self.shape) - len(page_shape)]
         if self.shape[len(leading) :] == page_shape and math.prod(leading) == len(self._series):
@@ -84,6 +96,27 @@ class TiffSource(LazySource):
                 f"{self.name}: page {number} is missing: the file, or one it belongs to, is incomplete."
             )
         return read_window(page, window)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tifffile only logs where it leaves out pages or the description, and goes on without them."""
+    found: list[str] = []
+    thread = threading.get_ident()
+
+    def collect(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if record.thread == thread and ("invalid page offset" in text or "TiffTag 270 " in text):
+            found.append(text)
+            return False  # told as an error instead
+        return True
+
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(collect)
+    try:
+        yield found
+    finally:
+        logger.removeFilter(collect)
 
 
 def _memory_map(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> NDArray[Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ def read_window(page: _Page, window: Selection) -> NDArray[Any]:
     ----------
     page : TiffPage or TiffFrame
         A page of rows and columns, with or without samples.
-    window : tuple of slice
-        One slice for each of the page's dimensions.
+    window : tuple of slice or int
+        One for each of the page's dimensions; rows and columns are slices.
 
     Returns
     -------
@@ -40,21 +41,45 @@ def read_window(page: _Page, window: Selection) -> NDArray[Any]:
     steps: dict[str, Any] = dict(zip(key.axes, window, strict=True))
     rows, columns = steps["Y"], steps["X"]
     whole = rows == slice(0, key.imagelength) and columns == slice(0, key.imagewidth)
-    if whole or key.imagedepth > 1 or len(page.dataoffsets) <= 1:
-        return np.asarray(page.asarray()[window])
-    planes = key.samplesperpixel if key.planarconfig == 2 else 1
-    samples = key.samplesperpixel // planes
-    shape = (planes, rows.stop - rows.start, columns.stop - columns.start, samples)
-    filled = np.full(shape, key.nodata, key.dtype)
-    for segment, (plane, top, left) in _segments(page, planes, rows, columns):
-        height, width = segment.shape[:2]
-        r0, r1 = max(top, rows.start), min(top + height, rows.stop)
-        c0, c1 = max(left, columns.start), min(left + width, columns.stop)
-        filled[plane, r0 - rows.start : r1 - rows.start, c0 - columns.start : c1 - columns.start] = segment[
-            r0 - top : r1 - top, c0 - left : c1 - left
-        ]
-    lengths = {"Y": shape[1], "X": shape[2], "S": planes * samples}
-    return filled.reshape([lengths[letter] for letter in key.axes])
+    with _opened(page):
+        if key.imagedepth > 1 or len(page.dataoffsets) <= 1 or (whole and "S" not in key.axes):
+            return np.asarray(page.asarray()[window])
+        count = key.samplesperpixel if key.planarconfig == 2 else 1
+        planes = np.atleast_1d(np.arange(count)[steps["S"]]) if count > 1 else np.zeros(1, int)
+        shape = (len(planes), rows.stop - rows.start, columns.stop - columns.start, key.samplesperpixel // count)
+        filled = np.full(shape, key.nodata, key.dtype)
+        for i, plane in enumerate(planes):
+            for segment, top, left in _segments(page, int(plane), rows, columns):
+                _paste(segment, top - rows.start, left - columns.start, filled[i])
+    return _as_page(filled, key.axes, steps.get("S"))
+
+
+@contextmanager
+def _opened(page: _Page) -> Iterator[None]:
+    """Open the file of a page for as long as it is read: a series of thousands of files has only its first one open."""
+    file = page.parent.filehandle
+    if not file.closed:
+        yield
+        return
+    file.open()
+    try:
+        yield
+    finally:
+        file.close()
+
+
+def _as_page(filled: NDArray[Any], axes: str, chosen: int | slice | None) -> NDArray[Any]:
+    """Bring (planes, h, w, samples), the first or last of which is 1, to the axes of the page."""
+    if axes.index("Y") == 0:  # samples of a pixel lie together
+        return filled[0, :, :, 0] if chosen is None else np.asarray(filled[0][:, :, chosen])
+    return filled[0, :, :, 0] if isinstance(chosen, int) else filled[..., 0]
+
+
+def _paste(segment: NDArray[Any], top: int, left: int, target: NDArray[Any]) -> None:
+    """Copy the part of a segment that lies in the target, where its corner is at (top, left)."""
+    (height, width), (rows, columns) = segment.shape[:2], target.shape[:2]
+    r0, r1, c0, c1 = max(top, 0), min(top + height, rows), max(left, 0), min(left + width, columns)
+    target[r0:r1, c0:c1] = segment[r0 - top : r1 - top, c0 - left : c1 - left]
 
 
 def _keyframe(page: _Page) -> tifffile.TiffPage:
@@ -64,22 +89,19 @@ def _keyframe(page: _Page) -> tifffile.TiffPage:
     return page.keyframe
 
 
-def _segments(
-    page: _Page, planes: int, rows: slice, columns: slice
-) -> Iterator[tuple[NDArray[Any], tuple[int, int, int]]]:
-    """Decode what the window touches: each as (height, width, samples), and where it lies: (plane, top, left)."""
+def _segments(page: _Page, plane: int, rows: slice, columns: slice) -> Iterator[tuple[NDArray[Any], int, int]]:
+    """Decode the tiles or strips a window touches: each as (height, width, samples), and its first row and column."""
     key = _keyframe(page)
     height = key.tilelength if key.is_tiled else key.rowsperstrip
     width = key.tilewidth if key.is_tiled else key.imagewidth
     down, across = math.ceil(key.imagelength / height), math.ceil(key.imagewidth / width)
     tables = {"jpegtables": page.jpegtables, "jpegheader": key.jpegheader} if key.compression in _JPEG else {}
-    for plane in range(planes):
-        for i in range(rows.start // height, math.ceil(rows.stop / height)):
-            for j in range(columns.start // width, math.ceil(columns.stop / width)):
-                number = (plane * down + i) * across + j
-                decoded, _, _ = key.decode(_encoded(page, number), number, **tables)
-                if decoded is not None:  # a tile nobody wrote
-                    yield decoded[0], (plane, i * height, j * width)
+    for i in range(rows.start // height, math.ceil(rows.stop / height)):
+        for j in range(columns.start // width, math.ceil(columns.stop / width)):
+            number = (plane * down + i) * across + j
+            decoded, _, _ = key.decode(_encoded(page, number), number, **tables)
+            if decoded is not None:  # else a tile nobody wrote
+                yield decoded[0], i * height, j * width
 
 
 def _encoded(page: _Page, number: int) -> bytes | None:
@@ -88,11 +110,8 @@ def _encoded(page: _Page, number: int) -> bytes | None:
     if count == 0:
         return None
     file = page.parent.filehandle
-    with file.lock:
-        if file.closed:  # a file of a series of files, opened when it is needed
-            file.open()
-        file.seek(offset)
-        content = file.read(count)
+    file.seek(offset)
+    content = file.read(count)
     if len(content) != count:
         raise ValueError(f"{count} bytes were expected at {offset}, {len(content)} are there")
     return bytes(content)
