@@ -1,6 +1,7 @@
 """Writing labels and masks: dtype, shape, axes, scale, and whole files or none."""
 
 import errno
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from napari_sam.errors import FileFormatError
 from napari_sam.io.labels import write_label_planes, write_labels, write_masks
+from napari_sam.io.open_image import open_image
 
 
 @pytest.mark.parametrize(("highest", "dtype"), [(0, "u2"), (65_535, "u2"), (65_536, "u4"), (4_294_967_295, "u4")])
@@ -141,3 +143,16 @@ def test_planes_one_by_one_give_the_same_file_as_the_whole(tmp_path: Path, shape
             assert tiff.series[0].dtype == (np.uint16 if highest == 9 else np.uint32)
             np.testing.assert_array_equal(tiff.series[0].asarray(), labels)
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("axes", ["PYX", "QTYX", "ZTYX"])
+def test_axes_of_planes_are_kept_for_every_reader(tmp_path: Path, axes: str):
+    labels = np.random.default_rng(0).integers(0, 9, (3, 2, 5, 7)[-len(axes) :])
+    scale, planes = (4.0, 3.0, 0.5, 0.25)[-len(axes) :], labels.reshape(-1, 5, 7)
+    path = write_label_planes(tmp_path / "a.tif", planes, labels.shape, 8, scale, "nm", axes)
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.series[0].axes == axes
+        np.testing.assert_array_equal(tiff.asarray(), labels)
+    with closing(open_image(path)) as source:
+        assert (source.axes, source.scale, source.unit) == (axes, scale, "nm")
+        np.testing.assert_array_equal(source.read((1,) * (len(axes) - 2)), labels[(1,) * (len(axes) - 2)])

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from napari_sam.errors import FileFormatError
-from napari_sam.io.zarr_source import is_zarr
+from napari_sam.io.zarr_source import images_of, is_zarr
 
 SUFFIXES = frozenset(
     ".tif .tiff .btf .tf8 .lsm .stk .svs .ndpi .qptiff .png .jpg .jpeg .bmp .webp .npy".split()  # noqa: SIM905
@@ -25,8 +25,8 @@ def find_inputs(
 ) -> list[Path]:
     """List the images among files, folders and patterns.
 
-    A folder stands for the images that lie directly in it, sorted by name, hidden ones left out; a zarr folder is one
-    image. Patterns (``*.tif``, ``**/*.png``) are expanded here as well, since not every shell does. Found in a folder
+    A folder stands for the images that lie directly in it, sorted by name, hidden ones left out. A zarr folder is one
+    image, but for OME-Zarr's plates, which stand for all fields of all wells. Patterns (``*.tif``, ``**/*.png``) are expanded here as well, since not every shell does. Found in a folder
     or by a pattern, ``NAME_labels.*`` is left out where the image ``NAME.*`` lies beside it: it is the result of an
     earlier run. Whatever is named itself is taken.
 
@@ -49,7 +49,8 @@ def find_inputs(
     found: dict[Path, Path] = {}
     for one in inputs:
         for path in _expand(os.fspath(one), on_message):
-            found.setdefault(path.resolve(), path)
+            for image in images_of(path) if path.is_dir() else [path]:
+                found.setdefault(image.resolve(), image)
     if not found:
         raise FileFormatError("No image was named.")
     return list(found.values())
@@ -89,17 +90,16 @@ def _is_image(path: Path) -> bool:
 
 
 def _without_labels(images: list[Path], on_message: Callable[[str], None]) -> list[Path]:
-    beside = {(image.parent, stem_of(image)) for image in images}
-    kept = [
-        image
-        for image in images
-        if (image.parent, stem_of(image).removesuffix(LABELS_ENDING)) not in beside
-        or not stem_of(image).endswith(LABELS_ENDING)
-    ]
-    left_out = len(images) - len(kept)
-    if left_out:
-        on_message(f"{left_out} label images of an earlier run were left out (NAME{LABELS_ENDING} beside NAME).")
-    return kept
+    """Leave out NAME_labels where any image called NAME lies beside it, among those found or not."""
+    suspects = [image for image in images if stem_of(image).endswith(LABELS_ENDING)]
+    stems = {
+        folder: {stem_of(one) for one in folder.iterdir() if _is_image(one)}
+        for folder in {suspect.parent for suspect in suspects}
+    }
+    results = {one for one in suspects if stem_of(one).removesuffix(LABELS_ENDING) in stems[one.parent]}
+    if results:
+        on_message(f"{len(results)} label images of an earlier run were left out (NAME{LABELS_ENDING} beside NAME).")
+    return [image for image in images if image not in results]
 
 
 def stem_of(path: Path) -> str:

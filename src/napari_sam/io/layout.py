@@ -100,13 +100,6 @@ class Layout:
         block = block.reshape(*block.shape[:2], count) if count > 1 else block.reshape(block.shape[:2])
         return block.astype(block.dtype.newbyteorder("="), copy=False)
 
-    def labels_scale(self) -> tuple[float, ...] | None:
-        """Size of a pixel along each dimension of the labels: those that stack planes, then rows and columns."""
-        if self.scale is None:
-            return None
-        dims = (*self.stack_dims, self.axes.index("Y"), self.axes.index("X"))
-        return tuple(self.scale[i] for i in dims)
-
 
 def guess_axes(shape: Sequence[int]) -> str:
     """Name the dimensions of an array nobody described.

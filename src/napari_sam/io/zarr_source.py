@@ -24,11 +24,29 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ZARR_FILES)
 
 
-def ome_attributes(group: zarr.Group) -> Mapping[str, Any]:
+def ome_attributes(group: Any) -> Mapping[str, Any]:
     """Return the metadata of OME-Zarr: under "ome" from version 0.5 on, at the top before."""
     attributes = dict(group.attrs)
     inner = attributes.get("ome")
     return inner if isinstance(inner, Mapping) else attributes
+
+
+def images_of(path: Path) -> list[Path]:
+    """Return the images of a zarr folder: the fields of all wells of an OME-Zarr plate, else the folder itself.
+
+    A plate that is damaged counts as one image, so that opening it tells what is wrong.
+    """
+    try:
+        with reading(path):
+            plate = zarr.open(path, mode="r")
+            wells = [str(well["path"]) for well in ome_attributes(plate).get("plate", {}).get("wells", ())]
+            return [
+                path / well / str(field["path"])
+                for well in wells
+                for field in ome_attributes(plate[well])["well"]["images"]
+            ] or [path]
+    except FileFormatError:
+        return [path]
 
 
 def open_zarr(path: Path) -> ArraySource:
@@ -55,7 +73,9 @@ def open_zarr(path: Path) -> ArraySource:
         if attributes.get("multiscales"):
             return _multiscale_source(path, node, attributes["multiscales"][0])
         if "plate" in attributes or "well" in attributes:
-            raise FileFormatError(f"{path} is a plate, not an image; its images lie in it as ROW/COLUMN/FIELD.")
+            raise FileFormatError(
+                f"{path} is a plate or a well, not an image; its images lie in it, as ROW/COLUMN/FIELD of the plate."
+            )
         arrays = [name for name, _ in node.arrays()]
         if len(arrays) != 1 and "0" not in arrays:
             held = f"arrays {', '.join(sorted(arrays)[:9])}" if arrays else "no array"
