@@ -26,9 +26,9 @@ def find_inputs(
     """List the images among files, folders and patterns.
 
     A folder stands for the images that lie directly in it, sorted by name, hidden ones left out. A zarr folder is one
-    image, but for OME-Zarr's plates, which stand for all fields of all wells. Patterns (``*.tif``, ``**/*.png``) are expanded here as well, since not every shell does. Found in a folder
-    or by a pattern, ``NAME_labels.*`` is left out where the image ``NAME.*`` lies beside it: it is the result of an
-    earlier run. Whatever is named itself is taken.
+    image, but for OME-Zarr's plates, which stand for all fields of all wells. Patterns (``*.tif``, ``**/*.png``) are
+    expanded here as well, since not every shell does. Found in a folder or by a pattern, ``NAME_labels.*`` is left out
+    where the image ``NAME.*`` lies beside it: it is the result of an earlier run. Whatever is named itself is taken.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def images_of(path: Path) -> list[Path]:
     """
     try:
         with reading(path):
-            plate = zarr.open(path, mode="r")
+            plate: Any = zarr.open(path, mode="r")
             wells = [str(well["path"]) for well in ome_attributes(plate).get("plate", {}).get("wells", ())]
             return [
                 path / well / str(field["path"])
