@@ -90,6 +90,11 @@ class SeriesLinker:
     ------
     ParameterError
         As :func:`linked_dimension`.
+
+    Attributes
+    ----------
+    so_far : ndarray of uint32
+        The ids of the plane added last, ``so_far[labels]``, before anything is dropped: to show them meanwhile.
     """
 
     def __init__(self, config: StackConfig, stack_axes: str) -> None:
@@ -99,6 +104,7 @@ class SeriesLinker:
         self._planes: list[Plane] = []
         self._linker = StackLinker(config)
         self.last_id = 0
+        self.so_far = np.zeros(1, np.uint32)
         self.report = LinkReport()
 
     def add(self, plane: Plane, labels: Any) -> Tables:
@@ -124,7 +130,7 @@ class SeriesLinker:
         done = [] if key == self._key else self.finish()
         self._key = key
         self._planes.append(plane)
-        self._linker.add(labels, plane)
+        self.so_far = self._linker.add(labels, plane)
         return done if self._linked is not None else done + self.finish()
 
     def finish(self) -> Tables:

@@ -96,7 +96,7 @@ def ensure_layers(layers: LayerList, image: Image, known: RoleLayers | None = No
         layer = held if held is not None and held in layers else None
         if role == OBJECTS and layer is not None and not _fits(layer, role, spatial_shape(image)):
             layer = None
-        layer = _adoptable(layers, image, role) if layer is None else layer
+        layer = adoptable(layers, image, role) if layer is None else layer
         if layer is None:
             layer = make(image)
             layers.append(layer)
@@ -175,7 +175,8 @@ def restyle_shapes(boxes: Shapes) -> None:
     boxes.edge_width = [boxes.current_edge_width / (2 if one else 1) for one in away]
 
 
-def _adoptable(layers: LayerList, image: Image, role: str) -> Layer | None:
+def adoptable(layers: LayerList, image: Image, role: str) -> Layer | None:
+    """Return the layer of a role that belongs to an image, or one that lost its image and fits; the topmost."""
     shape, present = spatial_shape(image), {str(layer.unique_id) for layer in layers}
     orphan = None
     for layer in reversed(layers):
