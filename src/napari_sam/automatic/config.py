@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from napari_sam.errors import ParameterError
 from napari_sam.parameters import check_parameters, parameter
 
 MODES = ("exact", "fast")
 OVERLAPS = ("small", "large", "score")
 LINKS = ("none", "z", "t")
+
+_SMALLEST_TILE = 64
 
 
 @dataclass(frozen=True)
@@ -146,3 +149,8 @@ class TileConfig:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+        if 0 < self.tile_size < _SMALLEST_TILE:
+            raise ParameterError(
+                f"tile_size is {self.tile_size}, but must be 0 or at least {_SMALLEST_TILE}: in smaller tiles there is "
+                "nothing to recognise."
+            )

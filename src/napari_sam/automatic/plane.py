@@ -11,6 +11,7 @@ from scipy import ndimage
 from napari_sam.automatic.generator import AutomaticMaskGenerator
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.automatic.labels import paint
+from napari_sam.automatic.tiling import plane_tiles, tiled_records
 from napari_sam.io.source import ImageSource
 from napari_sam.model.common import Progress
 from napari_sam.predict.predictor import CancelCheck, Predictor
@@ -73,7 +74,7 @@ def segment_plane(
     progress: Progress | None = None,
     cancelled: CancelCheck | None = None,
 ) -> PlaneResult:
-    """Segment everything in one plane.
+    """Segment everything in one plane; a large one tile by tile (``job.tiles``).
 
     Parameters
     ----------
@@ -102,13 +103,13 @@ def segment_plane(
         If ``cancelled`` returned True.
     """
     generator = AutomaticMaskGenerator(predictor, job.automatic)
-    records = generator.generate(
-        source.read(plane),
-        limits=job.model.shown_limits(),
-        channels=job.model.shown_channels(),
-        progress=progress,
-        cancelled=cancelled,
-    )
+    tiles = plane_tiles(source.plane_hw, job.tiles)
+    if len(tiles) > 1:
+        records = tiled_records(generator, source, plane, tiles, job.model, progress, cancelled)
+    else:
+        limits, channels = job.model.shown_limits(), job.model.shown_channels()
+        image = source.read(plane)
+        records = generator.generate(image, limits=limits, channels=channels, progress=progress, cancelled=cancelled)
     return plane_result(records, source.plane_hw, job)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -14,13 +15,13 @@ from napari_sam.automatic.job import AutomaticJob
 from napari_sam.automatic.models import predictor_for
 from napari_sam.automatic.plane import segment_plane
 from napari_sam.automatic.series import SeriesLinker, Tables, plane_order
+from napari_sam.automatic.tiling import tell_part
 from napari_sam.errors import ParameterError
 from napari_sam.io.array_source import array_source
 from napari_sam.io.source import ImageSource
 from napari_sam.model.common import Progress
 from napari_sam.predict.predictor import CancelCheck, Predictor
 
-_STEPS = 100  # parts of a plane in reports of progress
 _BAND_PIXELS = 1 << 24
 
 
@@ -79,7 +80,7 @@ def segment_stack(
     predictor = predictor or predictor_for(job.model)
     try:
         for number, plane in enumerate(planes):
-            report = _part(progress, number, len(planes))
+            report = None if progress is None else partial(tell_part, progress, number, len(planes))
             found = segment_plane(predictor, source, plane, job, progress=report, cancelled=cancelled)
             result.write(plane, found.labels)
             result.relabel(linker.add(plane, found.labels))
@@ -100,16 +101,6 @@ def _source(stack: Any, axes: str | None, link: str) -> ImageSource:
     if axes is None and link == "t" and source.stack_axes == "Z":
         return array_source(stack, source.axes.replace("Z", "T"))
     return source
-
-
-def _part(progress: Progress | None, number: int, count: int) -> Progress | None:
-    if progress is None:
-        return None
-
-    def report(done: int, total: int) -> None:
-        progress(number * _STEPS + _STEPS * done // max(total, 1), count * _STEPS)
-
-    return report
 
 
 class _Result:
