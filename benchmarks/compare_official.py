@@ -10,26 +10,24 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import platform
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.official import NotInstalledError, import_mobile_sam, import_official
+from benchmarks.machine import peak_mb, processor, seconds, write
+from benchmarks.official import NotInstalledError
+from benchmarks.pairs import Pair, tiny_vit_pair, vit_pair
 from napari_sam.geometry.frame import ResizeFrame
-from napari_sam.model.config import MOBILE_SAM, SAM_VIT_B, SamConfig, ViTConfig
 from napari_sam.model.sam import ImageContext, Sam
 from napari_sam.predict.upscale import masks_at_image_size
-from tests.model.seeded import seeded_state
 
 IMAGE_HW = (1200, 1800)
 Run = Callable[[], Any]
@@ -54,32 +52,18 @@ class Row:
         return statistics.median(run[kind] for run in runs)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The official model and ours with the same weights."""
-
-    official: Any
-    ours: Sam
-
-    @property
-    def pixels(self) -> Tensor:
-        """Normalised pixels of an image of noise, (1, 3, size, size)."""
-        size = self.ours.config.img_size
-        return torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
-        pair = _vit_pair(options.tiny)
+        pair = vit_pair(options.tiny)
     except NotInstalledError as error:
         print(error, file=sys.stderr)
         return 2
     if options.peak:
         _run_once(pair, options.peak)
-        print(_peak_mb())
+        print(peak_mb())
         return 0
     with torch.inference_mode():
         rows = _vit_rows(pair, options.repeats, options.prompts)
@@ -91,9 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     text = _markdown(rows, quality, memory, options)
     print(text)
     if options.json:
-        _write(options.json, json.dumps(_report(rows, quality, memory, options), indent=2) + "\n")
+        write(options.json, json.dumps(_report(rows, quality, memory, options), indent=2) + "\n")
     if options.markdown:
-        _write(options.markdown, text)
+        write(options.markdown, text)
     return 0
 
 
@@ -107,46 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--markdown", type=Path, help="write the tables")
     parser.add_argument("--peak", choices=("official", "ours", "ours-bf16"), help=argparse.SUPPRESS)
     return parser
-
-
-def _vit_pair(tiny: bool) -> Pair:
-    package = import_official()
-    if not tiny:
-        return _same_weights(package.sam_model_registry["vit_b"](), Sam(SAM_VIT_B))
-    config = replace(SAM_VIT_B, encoder=ViTConfig(48, 2, 4, (1,)), img_size=256)
-    return _same_weights(_official_small(package, config), Sam(config))
-
-
-def _official_small(package: Any, config: SamConfig) -> Any:
-    from functools import partial
-
-    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
-    from segment_anything.modeling import Sam as OfficialSam
-
-    encoder, grid, size = config.encoder, config.grid_size, config.img_size
-    assert isinstance(encoder, ViTConfig)
-    norm = partial(torch.nn.LayerNorm, eps=1e-6)
-    return OfficialSam(
-        ImageEncoderViT(
-            img_size=size,
-            embed_dim=encoder.embed_dim,
-            depth=encoder.depth,
-            num_heads=encoder.num_heads,
-            norm_layer=norm,
-            use_rel_pos=True,
-            window_size=encoder.window_size,
-            global_attn_indexes=encoder.global_attn_indexes,
-        ),
-        PromptEncoder(256, (grid, grid), (size, size), 16),
-        MaskDecoder(transformer_dim=256, transformer=TwoWayTransformer(2, 256, 8, 2048)),
-    )
-
-
-def _same_weights(official: Any, ours: Sam) -> Pair:
-    state = seeded_state(official.state_dict(), 3)
-    official.load_state_dict(state)
-    ours.load_state_dict(state)
-    return Pair(official.eval(), ours.eval())  # MobileSAM takes its trained biases over only in eval()
 
 
 def _vit_rows(pair: Pair, repeats: int, prompts: int) -> list[Row]:
@@ -188,12 +132,11 @@ def _vit_rows(pair: Pair, repeats: int, prompts: int) -> list[Row]:
 
 def _tiny_vit_rows(tiny: bool, repeats: int) -> list[Row]:
     try:
-        package = import_mobile_sam()
+        pair = tiny_vit_pair()
     except NotInstalledError as error:
         print(f"TinyViT is left out: {error}", file=sys.stderr)
         return []
     del tiny  # MobileSAM's encoder is one size only, and quick enough
-    pair = _same_weights(package.sam_model_registry["vit_t"](), Sam(MOBILE_SAM))
     pixels = pair.pixels
     runs = _interleaved([lambda: pair.official.image_encoder(pixels), lambda: pair.ours.encode(pixels)], repeats)
     return [Row("TinyViT encode, fp32", runs[0], runs[1], 1.5)]
@@ -260,14 +203,14 @@ def _mean_iou(a: Tensor, b: Tensor) -> float:
 
 def _interleaved(sides: list[Run], repeats: int) -> list[list[tuple[float, float]]]:
     """(wall, CPU) seconds of each side, one run of every side after the other; the first round is not counted."""
-    seconds: list[list[tuple[float, float]]] = [[] for _ in sides]
+    runs: list[list[tuple[float, float]]] = [[] for _ in sides]
     for round_number in range(repeats + 1):
-        for side, found in zip(sides, seconds, strict=True):
+        for side, found in zip(sides, runs, strict=True):
             wall, cpu = time.perf_counter(), time.process_time()
             side()
             if round_number:
                 found.append((time.perf_counter() - wall, time.process_time() - cpu))
-    return seconds
+    return runs
 
 
 def _run_once(pair: Pair, side: str) -> None:
@@ -278,16 +221,6 @@ def _run_once(pair: Pair, side: str) -> None:
             return
         with torch.autocast("cpu", torch.bfloat16, enabled=side == "ours-bf16"):
             pair.ours.encode(pixels)
-
-
-def _peak_mb() -> int:
-    """Peak resident MB of this process."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Not getrusage: on Linux a child begins with its parent's peak.
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(peak.split()[1]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _peak_memory(side: str, options: argparse.Namespace) -> int:
@@ -305,14 +238,14 @@ def _peak_memory(side: str, options: argparse.Namespace) -> int:
 
 def _markdown(rows: list[Row], quality: dict[str, float], memory: dict[str, int], options: argparse.Namespace) -> str:
     lines = [
-        f"torch {torch.__version__}, {options.threads} threads, {_processor()}; median of {options.repeats} interleaved"
+        f"torch {torch.__version__}, {options.threads} threads, {processor()}; median of {options.repeats} interleaved"
         f" runs{'; TINY NETWORKS, the figures mean nothing' if options.tiny else ''}.",
         "",
         "| task | official | ours | ratio (wall) | ratio (CPU) | aim |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        times = f"{_time(row.median(row.official, 0))} | {_time(row.median(row.ours, 0))}"
+        times = f"{seconds(row.median(row.official, 0))} | {seconds(row.median(row.ours, 0))}"
         lines.append(f"| {row.task} | {times} | {row.ratio(0):.2f} | {row.ratio(1):.2f} | {row.aim:g} |")
     lines += ["", "| quality | value |", "|---|---|"]
     lines += [
@@ -328,7 +261,7 @@ def _report(
 ) -> dict[str, Any]:
     return {
         "torch": torch.__version__,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": options.threads,
         "tiny": options.tiny,
         "tasks": [
@@ -345,20 +278,6 @@ def _report(
         "quality": quality,
         "peak_mb": memory,
     }
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
-
-
-def _processor() -> str:
-    return f"{platform.machine()} ({torch.backends.cpu.get_cpu_capability()})"
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 if __name__ == "__main__":
