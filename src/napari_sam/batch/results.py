@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.automatic.plane import ObjectRow, PlaneResult
-from napari_sam.errors import FileFormatError, OutputError
+from napari_sam.batch.failures import writing
 from napari_sam.io.whole_file import whole_file
 from napari_sam.types import MaskRecord
 
 
-def write_result(path: Path, result: PlaneResult, with_records: bool) -> None:
+def write_result(path: Path, result: PlaneResult, with_records: bool, seconds: float = 0.0) -> None:
     """Write a result: a compressed npz without pickles.
 
     Parameters
@@ -27,6 +28,8 @@ def write_result(path: Path, result: PlaneResult, with_records: bool) -> None:
     result : PlaneResult
     with_records : bool
         Whether the mask of each object is kept too, which the labels do not tell where masks overlap.
+    seconds : float
+        Time it took.
 
     Raises
     ------
@@ -35,16 +38,25 @@ def write_result(path: Path, result: PlaneResult, with_records: bool) -> None:
     """
     rows = [asdict(row) for row in result.rows]
     records = [asdict(record) for record in result.records] if with_records else []
-    try:
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, labels=result.labels, rows=_packed(rows), records=_packed(records))
-    except FileFormatError as error:
-        raise OutputError(f"The run cannot keep its results: {error}") from error
+    with writing(path), whole_file(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file, labels=result.labels, rows=_packed(rows), records=_packed(records), seconds=np.float64(seconds)
+        )
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file is there and whole: a power cut can leave an empty one."""
-    return zipfile.is_zipfile(path)
+    """Whether a file is there and whole: a power cut can leave an empty one, or a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as content:
+            return content.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError):
+        return False
+
+
+def read_seconds(path: Path) -> float:
+    """Read how long a plane took."""
+    with np.load(path, allow_pickle=False) as content:
+        return float(content["seconds"])
 
 
 def read_labels(path: Path) -> NDArray[np.uint32]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.automatic.plane import segment_plane
+from napari_sam.batch.failures import explain
 from napari_sam.batch.results import write_result
-from napari_sam.errors import Cancelled, NapariSamError, OutputError
+from napari_sam.errors import Cancelled, OutputError
 from napari_sam.io.open_image import open_image
 from napari_sam.model.common import Progress
 from napari_sam.predict.predictor import CancelCheck, Predictor
@@ -73,12 +74,12 @@ class Executor(Protocol):
 
     def run(
         self, tasks: Iterable[PlaneTask], *, progress: PlaneProgress | None = None, cancelled: CancelCheck | None = None
-    ) -> Iterator[TaskOutcome]:
+    ) -> Generator[TaskOutcome, None, None]:
         """Do tasks and yield how each ended, in any order, as they end.
 
         Tasks are pulled as they are needed, at most a few per worker ahead: the caller may leave out those that have
-        become useless. A task whose worker is lost is done again. Results are the same bytes, whoever does a task and
-        however often.
+        become useless. Closing the generator stops the work. A task whose worker is lost is done again. Labels and
+        scores are the same, whoever does a task and however often.
 
         Parameters
         ----------
@@ -113,7 +114,7 @@ class InProcess:
 
     def run(
         self, tasks: Iterable[PlaneTask], *, progress: PlaneProgress | None = None, cancelled: CancelCheck | None = None
-    ) -> Iterator[TaskOutcome]:
+    ) -> Generator[TaskOutcome, None, None]:
         """Do tasks; see :class:`Executor`."""
         for task in tasks:
             yield attempt(task, self._predictor, progress=_progress_of(task, progress), cancelled=cancelled)
@@ -184,17 +185,13 @@ def run_task(
     Cancelled
         If ``cancelled`` returned True.
     """
+    started = time.perf_counter()
     source = open_image(task.source)
     try:
         result = segment_plane(predictor, source, task.plane, task.job, progress=progress, cancelled=cancelled)
     finally:
         source.close()
-    write_result(task.result, result, task.with_records)
-
-
-def explain(error: BaseException) -> str:
-    """Return the message of an error, with its kind where it is not one of ours."""
-    return str(error) if isinstance(error, NapariSamError) else f"{type(error).__name__}: {error}"
+    write_result(task.result, result, task.with_records, time.perf_counter() - started)
 
 
 def _progress_of(task: PlaneTask, progress: PlaneProgress | None) -> Progress | None:

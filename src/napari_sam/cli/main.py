@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_sam import __version__
+from napari_sam.cli.auto import auto
 from napari_sam.cli.benchmark import benchmark
 from napari_sam.cli.demo import demo
 from napari_sam.cli.models import app as models_app
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(predict)
+app.command()(auto)
 app.add_typer(models_app, name="models")
 app.command()(benchmark)
 

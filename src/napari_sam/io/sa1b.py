@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,26 @@ def write_sa1b(
     FileFormatError
         If the file cannot be written.
     """
+    return write_annotations(path, map(annotation, records), hw, file_name, image_id)
+
+
+def write_annotations(
+    path: str | PathLike[str],
+    annotations: Iterable[Mapping[str, Any]],
+    hw: tuple[int, int],
+    file_name: str,
+    image_id: int = 1,
+) -> Path:
+    """Write annotations, each as :func:`annotation` gives it or with more fields; as :func:`write_sa1b` otherwise.
+
+    One after another: there may be more than memory holds.
+    """
     image = {"image_id": image_id, "width": int(hw[1]), "height": int(hw[0]), "file_name": file_name}
-    annotations = [{"id": number, **annotation(record)} for number, record in enumerate(records, start=1)]
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps({"image": image, "annotations": annotations}, allow_nan=False), "utf-8")
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f'{{"image": {json.dumps(image)}, "annotations": [')
+        for number, one in enumerate(annotations, start=1):
+            file.write((", " if number > 1 else "") + json.dumps({"id": number, **one}, allow_nan=False))
+        file.write("]}")
     return Path(path)
 
 

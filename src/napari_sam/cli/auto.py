@@ -1,0 +1,133 @@
+"""``napari-sam auto``: segment everything in images, stacks and folders, unattended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_sam.automatic.job import AutomaticJob
+from napari_sam.cli.batch_progress import ProgressKind, reporter
+from napari_sam.cli.common import describe_model, tell
+from napari_sam.cli.options import parameter_options
+from napari_sam.cli.progress import interruptible
+
+if TYPE_CHECKING:
+    from napari_sam.batch.tasks import Executor
+
+FAILED = 1
+
+
+@parameter_options(AutomaticJob, short={"model": "-m"})
+def auto(
+    values: dict[str, Any],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT", help="Images and stacks (TIFF, OME-TIFF, PNG, JPEG, OME-Zarr), folders, patterns."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="A folder; or, for one input, a file ending in .tif or .zarr."
+        ),
+    ] = None,
+    job: Annotated[
+        Path | None, typer.Option("--job", metavar="F.toml", help="Read parameters from a job file.")
+    ] = None,
+    write_job: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-job", metavar="F.toml", help="Write all parameters to a job file; without INPUT, only that."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset", metavar="NAME", help="Parameters for a kind of image: few-large, many-small or dense-cells."
+        ),
+    ] = None,
+    planes: Annotated[
+        str | None,
+        typer.Option(
+            "--planes", metavar="A:B", help="Planes of a stack, from A to before B; A:B,C:D for two dimensions."
+        ),
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="tif|ome-zarr", help="Format of the labels. [default: tif]")
+    ] = None,
+    json_masks: Annotated[
+        bool, typer.Option("--json-masks", help="Also write the masks as JSON in SA-1B form.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes on this machine that compute. [default: 1]"),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler", metavar="ADDRESS", help="A dask.distributed cluster that computes, such as tcp://host:8786."
+        ),
+    ] = None,
+    progress: Annotated[
+        ProgressKind, typer.Option("--progress", help="auto: a bar on a terminal; json: lines of JSON on stdout; none.")
+    ] = ProgressKind.auto,
+) -> None:
+    """Segment everything in every plane of every INPUT.
+
+    Parameters are the defaults, then those of --job, then those of --preset, then the options that are given. Labels
+    have the shape and axes of their input. OUT also gets a table of all objects (CSV) and run.json, the report of the
+    run. Exit status: 0 all done, 1 some inputs failed (each is named, the rest is written), 2 the arguments cannot be
+    used, 130 stopped with Ctrl-C (--resume goes on).
+    """
+    chosen = _job(job, preset, values)
+    if write_job is not None:
+        from napari_sam.batch.jobfile import write_job as write
+
+        typer.echo(f"wrote {write(chosen, write_job)}")
+        if not inputs:
+            return
+    if not inputs:
+        raise typer.BadParameter("name at least one image, folder or pattern.", param_hint="INPUT")
+    if output is None:
+        raise typer.BadParameter("say where the results go.", param_hint="--output / -o")
+
+    from napari_sam.batch.request import BatchRequest
+    from napari_sam.batch.runner import run_batch
+    from napari_sam.io.inputs import find_inputs
+
+    request = BatchRequest(
+        tuple(find_inputs(inputs, tell)), output, chosen, format, json_masks, planes, resume, overwrite
+    )
+    executor, model = _executor(chosen, workers, scheduler)
+    with interruptible() as cancelled, reporter(progress) as on_event:
+        report = run_batch(request, executor, model, on_event=on_event, cancelled=cancelled)
+    if report["status"] != "done":
+        raise typer.Exit(FAILED)
+
+
+def _job(path: Path | None, preset: str | None, values: dict[str, Any]) -> AutomaticJob:
+    """Defaults, then the job file, then the preset, then what was typed."""
+    job = AutomaticJob()
+    if path is not None:
+        from napari_sam.batch.jobfile import read_job
+
+        job = read_job(path)
+    if preset is not None:
+        from napari_sam.automatic.presets import apply_preset
+
+        job = apply_preset(job, preset)
+    return job.with_values(values)
+
+
+def _executor(job: AutomaticJob, workers: int | None, scheduler: str | None) -> tuple[Executor, dict[str, Any]]:
+    """Load the model once in any case: what is wrong with it is told before the work begins."""
+    from napari_sam.automatic.models import predictor_for
+    from napari_sam.batch.tasks import InProcess
+
+    predictor = predictor_for(job.model, tell)
+    return InProcess(predictor), describe_model(predictor.model)
