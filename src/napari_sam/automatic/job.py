@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from napari_sam.automatic.config import AutomaticConfig, LabelsConfig, StackConfig, TileConfig
 from napari_sam.errors import ParameterError
 from napari_sam.parameters import check_parameters, parameter, parameters_of
+from napari_sam.zoo.cards import CARDS
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,25 @@ def _numbers(text: str, kind: type[_Number]) -> list[_Number] | None:
         return None
 
 
+def suited_thresholds(model: str) -> dict[str, float]:
+    """Return the thresholds that suit a model, by parameter; the official ones for a name that nobody knows."""
+    card = CARDS.get(model)
+    names = ("pred_iou_thresh", "stability_score_thresh")
+    return {name: getattr(AutomaticConfig() if card is None else card, name) for name in names}
+
+
 @dataclass(frozen=True)
 class AutomaticJob:
     """All parameters of a run, in sections; names are unique over the sections.
+
+    Attributes
+    ----------
+    model : ModelConfig
+    automatic : AutomaticConfig
+        Left out: the official defaults, but for thresholds that suit the model (:func:`suited_thresholds`).
+    labels : LabelsConfig
+    stack : StackConfig
+    tiles : TileConfig
 
     Raises
     ------
@@ -99,20 +116,27 @@ class AutomaticJob:
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
+    automatic: AutomaticConfig = None  # type: ignore[assignment]  # until __post_init__ knows the model
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     stack: StackConfig = field(default_factory=StackConfig)
     tiles: TileConfig = field(default_factory=TileConfig)
 
+    def __post_init__(self) -> None:
+        if self.automatic is None:
+            object.__setattr__(self, "automatic", AutomaticConfig(**suited_thresholds(self.model.model)))
+
     def with_values(self, values: Mapping[str, Any]) -> AutomaticJob:
         """Return a copy with some parameters changed, each by its own name, whatever its section.
+
+        With another model, thresholds that suited the old one become those that suit the new one, unless ``values``
+        has them.
 
         Raises
         ------
         ParameterError
             If a name is unknown or a value is not allowed.
         """
-        remaining = dict(values)
+        remaining = {**self._thresholds_of(values.get("model", self.model.model)), **values}
         sections: dict[str, Any] = {}
         for section in fields(self):
             config = getattr(self, section.name)
@@ -123,6 +147,10 @@ class AutomaticJob:
         if remaining:
             raise ParameterError(f"There is no parameter called {', '.join(map(repr, sorted(remaining)))}.")
         return replace(self, **sections)
+
+    def _thresholds_of(self, model: str) -> dict[str, float]:
+        old, new = suited_thresholds(self.model.model), suited_thresholds(model)
+        return {name: new[name] for name in new if new[name] != old[name] == getattr(self.automatic, name)}
 
     @classmethod
     def of(cls, parameters: AutomaticJob | AutomaticConfig | Mapping[str, Any] | None) -> AutomaticJob:

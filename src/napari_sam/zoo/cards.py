@@ -57,6 +57,8 @@ class ModelCard:
         Where URL and checksums were taken from.
     notes : str
         What else to know, missing checksums included.
+    pred_iou_thresh, stability_score_thresh : float
+        Thresholds of automatic segmentation that suit the model; the official ones unless it is another kind of model.
     """
 
     name: str
@@ -73,6 +75,8 @@ class ModelCard:
     domain: str
     source: str
     notes: str
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
 
     @property
     def checksum(self) -> tuple[str, str] | None:
@@ -108,6 +112,9 @@ def _bundled() -> ModelCard:
             "Ships in the package, so no checksum is needed: it is checked by reading it. The trunk started from the "
             "Apache-2.0 ImageNet weights of EfficientNet-Lite0."
         ),
+        # Its estimates are as low as its masks are rough, and its logits shallow: docs/sam_lite.md, "Segment everything".
+        pred_iou_thresh=0.55,
+        stability_score_thresh=0.6,
     )
 
 
