@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from napari_sam.model.common import Progress
 from napari_sam.model.config import EfficientNetLiteConfig, SamConfig, TinyViTConfig, ViTConfig
 from napari_sam.model.efficientnet_lite import EfficientNetLiteEncoder, ImageFeatures
-from napari_sam.model.fast_decoder import ConfidentMasks, ImageTokens, confident, decode_confident, image_tokens
+from napari_sam.model.fast_decoder import ConfidentMasks, confident, decode_confident, image_tokens
+from napari_sam.model.fast_transformer import ImageTokens
 from napari_sam.model.mask_decoder import HighResMaskDecoder, MaskDecoder
 from napari_sam.model.prompt_encoder import DrawnPromptEncoder, PromptEncoder
 from napari_sam.model.transformer import TwoWayTransformer
@@ -97,12 +98,9 @@ class Sam(nn.Module):
             return ImageContext(features, self.prompt_encoder.get_dense_pe())
         prompt_encoder, mask_decoder = self._heads()
         image_pe = prompt_encoder.get_dense_pe()
-        drawn = isinstance(prompt_encoder, DrawnPromptEncoder)
-        no_mask = None if drawn else prompt_encoder.dense_embedding(None)
-        tokens = image_tokens(mask_decoder, features.embedding, image_pe, no_mask)
-        high_res = tuple(feature.float() for feature in features.high_res)
-        shared = SharedWork(tokens, prompt_encoder, mask_decoder)
-        return ImageContext(ImageFeatures(features.embedding, high_res), image_pe, shared)
+        empty = prompt_encoder.empty_dense()
+        tokens = image_tokens(mask_decoder, features.embedding, image_pe, empty, features.high_res)
+        return ImageContext(features, image_pe, SharedWork(tokens, prompt_encoder, mask_decoder))
 
     def _heads(self) -> tuple[PromptEncoder, MaskDecoder]:
         """Prompt encoder and mask decoder in fp32: themselves, or copies of a model in half precision."""
@@ -163,9 +161,10 @@ class Sam(nn.Module):
             prompts = self.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
             low_res, iou = self.mask_decoder(features.embedding, context.image_pe, prompts, features.high_res)
             return confident(low_res[:, chosen], iou[:, chosen], iou_floor)
-        prompts = shared.prompt_encoder(points_xy, labels, boxes_xyxy, masks)
-        tokens = shared.tokens if masks is None else shared.tokens._replace(first_layer=None)
-        return decode_confident(shared.mask_decoder, tokens, prompts, features.high_res, chosen, iou_floor)
+        prompts = shared.prompt_encoder.encode_compactly(points_xy, labels, boxes_xyxy, masks)
+        empty = masks is None and prompts.drawn is None
+        tokens = shared.tokens if empty else shared.tokens._replace(first_layer=None)
+        return decode_confident(shared.mask_decoder, tokens, prompts, chosen, iou_floor)
 
 
 def stretch_contrast(image: Tensor, percentiles: tuple[float, float]) -> Tensor:
