@@ -112,7 +112,7 @@ def _bundled() -> ModelCard:
             "Ships in the package, so no checksum is needed: it is checked by reading it. The trunk started from the "
             "Apache-2.0 ImageNet weights of EfficientNet-Lite0."
         ),
-        # Its estimates are as low as its masks are rough, and its logits shallow: docs/sam_lite.md, "Segment everything".
+        # Its estimates are as low as its masks are rough, its logits shallow: docs/sam_lite.md, "Segment everything".
         pred_iou_thresh=0.55,
         stability_score_thresh=0.6,
     )
