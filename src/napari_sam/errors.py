@@ -55,3 +55,7 @@ class ParameterError(NapariSamError):
 
 class OutputError(NapariSamError):
     """Results cannot be written: the disk is full or read-only, or another run is at work in the same place."""
+
+
+class WorkerError(NapariSamError):
+    """Worker processes or a cluster cannot be started, reached, or kept at work."""
