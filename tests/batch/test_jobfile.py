@@ -17,13 +17,16 @@ from napari_sam.parameters import parameters_of
 
 def other_job() -> AutomaticJob:
     """A job in which every parameter differs from its default."""
-    values = {}
+    special = {"channels": "2,0", "limits": "-3,20.5", "tile_size": 640}
+    values: dict[str, object] = {}
     for section in fields(AutomaticJob):
         for one in parameters_of(getattr(AutomaticJob(), section.name)):
             if one.choices:
                 values[one.name] = one.choices[-1] if one.choices[-1] != one.default else one.choices[0]
             elif one.type is bool:
                 values[one.name] = not one.default
+            elif one.name in special:
+                values[one.name] = special[one.name]
             elif one.type is str:
                 values[one.name] = 'C:\\models\\"my" wäights.pt'
             else:

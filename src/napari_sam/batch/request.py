@@ -12,7 +12,7 @@ from napari_sam.errors import ParameterError
 FORMATS = ("tif", "ome-zarr")
 ENDINGS = {"tif": "_labels.tif", "ome-zarr": "_labels.ome.zarr"}
 _SUFFIXES = {".tif": "tif", ".tiff": "tif", ".zarr": "ome-zarr"}
-_RANGE = re.compile(r"(-?\d+)?(:)?(-?\d+)?")
+_RANGE = re.compile(r"(?P<one>-?\d+)|(?P<first>-?\d+)?:(?P<last>-?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -148,12 +148,7 @@ def file_stem(path: Path) -> str:
 
 def _parse_range(text: str, part: str) -> slice:
     found = _RANGE.fullmatch(part)
-    if not found or not part:
+    if found is None:
         raise ParameterError(f"planes is {text!r}, but must be A:B, such as 0:10, or such ranges between commas.")
-    first = None if found[1] is None else int(found[1])
-    last = None if found[3] is None else int(found[3])
-    if found[2] is None:
-        if first is None:
-            raise ParameterError(f"planes is {text!r}, but must be A:B, such as 0:10.")
-        return slice(first, first + 1 or None)
-    return slice(first, last)
+    one, first, last = (None if found[name] is None else int(found[name]) for name in ("one", "first", "last"))
+    return slice(first, last) if one is None else slice(one, one + 1 or None)

@@ -19,7 +19,7 @@ from napari_sam.batch.report import failed_entry, write_report, write_whole_tabl
 from napari_sam.batch.request import BatchRequest, Places
 from napari_sam.batch.tasks import Executor, PlaneTask, TaskOutcome
 from napari_sam.batch.workspace import Workspace
-from napari_sam.errors import Cancelled, OutputError
+from napari_sam.errors import NapariSamError, OutputError
 from napari_sam.predict.predictor import CancelCheck
 
 
@@ -99,7 +99,7 @@ class _Run:
             with closing(outcomes):
                 for outcome in outcomes:
                     self._take(outcome)
-        except (Cancelled, OutputError) as error:
+        except NapariSamError as error:  # stopped by the user, by a full disk, by workers that are lost
             self._end("interrupted", time.perf_counter() - started)
             raise type(error)(f"{error} {self._kept()}") from error
         report = self._report()

@@ -130,4 +130,9 @@ def _executor(job: AutomaticJob, workers: int | None, scheduler: str | None) -> 
     from napari_sam.batch.tasks import InProcess
 
     predictor = predictor_for(job.model, tell)
-    return InProcess(predictor), describe_model(predictor.model)
+    model = describe_model(predictor.model)
+    if workers is None or workers == 1:
+        return InProcess(predictor), model
+    from napari_sam.batch.workers import Workers
+
+    return Workers(workers, tell), model
