@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from napari_sam.errors import Cancelled
+from napari_sam.errors import Cancelled, PairError
 from napari_sam.evaluation.clicks import (
     ClicksConfig,
+    ObjectScore,
     choose_objects,
     evaluate_clicks,
     iou,
@@ -93,6 +94,42 @@ def test_every_source_counts_the_same_in_the_mean():
 def test_empty_masks_have_no_overlap():
     empty = np.zeros((3, 3), bool)
     assert iou(empty, empty) == 0
+
+
+def test_number_of_clicks_to_reach_an_iou_is_counted_and_capped():
+    ious = {"a": (0.5, 0.79, 0.8), "b": (0.9, 0.7, 0.7), "c": (0.1, 0.2, 0.3)}
+    scores = [ObjectScore("toy", name, 1, clicks, 0.5) for name, clicks in ious.items()]
+    figures = summarise(scores)["toy"]
+    assert figures["noc_80"] == pytest.approx((3 + 1 + 3) / 3)
+    assert figures["noc_90"] == pytest.approx((3 + 1 + 3) / 3)
+    assert (figures["nof_80"], figures["nof_85"], figures["nof_90"]) == (1, 2, 2)
+
+
+def test_a_bad_pair_is_named_and_the_rest_goes_on():
+    class Broken(Pair):
+        name = "broken"
+
+        def load(self):
+            raise PairError("no labels")
+
+    failures, done = [], []
+    scores = evaluate_clicks(
+        Learner(),
+        [Broken(), Pair()],
+        ClicksConfig(clicks=1),
+        on_failure=lambda pair, error: failures.append((pair.name, str(error))),
+        progress=lambda *counts: done.append(counts),
+    )
+    assert failures == [("broken", "no labels")]
+    assert done == [(1, 2), (2, 2)]
+    assert len(scores) == 2
+    with pytest.raises(PairError):
+        evaluate_clicks(Learner(), [Broken()], ClicksConfig())
+
+
+def test_all_objects_can_be_asked_for_and_ids_be_large():
+    many = np.repeat(np.arange(1, 31) * 100_000_000, 20).reshape(30, 20)
+    assert len(choose_objects(many, ClicksConfig(max_objects=0))) == 30
 
 
 def test_cancel_stops_between_images():

@@ -1,35 +1,53 @@
-"""Interactive quality: IoU after 1, 2, ... simulated clicks and with a box, object by object.
+"""Interactive quality: IoU after 1, 2, ... simulated clicks and with a box, object by object; number of clicks.
 
 Protocol: the first click is the middle of the object; each next one the middle of the largest error, with the previous
 logits fed back from then on. The box is the object's tight box. For one prompt, either the single-mask output counts or
 the mask with the highest predicted IoU of three.
+
+NoC@90 (number of clicks; Sofiiuk et al. 2021, *Reviving iterative training with mask guidance for interactive
+segmentation*, section 4.1, and before them Xu et al. 2016) is the mean over objects of the clicks after which the IoU
+first is 90 % or more, and of the most clicks that are made where it never is; NoF@90 is the number of those objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_sam.errors import Cancelled
+from napari_sam.evaluation.each import Failed, each_pair
 from napari_sam.geometry.clicks import interior_point, largest_error_click, mask_to_box
+from napari_sam.parameters import check_parameters, parameter
 from napari_sam.predict.predictor import Predictor
 from napari_sam.types import Prompts
 
 BoolMask = NDArray[np.bool_]
+TARGETS = (80, 85, 90)
+"""IoU in per cent that NoC counts clicks to."""
 
 
 @dataclass(frozen=True)
 class ClicksConfig:
-    """What is measured: clicks per object, at most ``max_objects`` random objects per image of ``min_area`` or more."""
+    """What is measured.
 
-    clicks: int = 5
-    max_objects: int = 10
-    min_area: int = 10
-    seed: int = 0
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+    """
+
+    clicks: int = parameter(
+        5, "Clicks made on every object; NoC counts objects that never get there with these.", low=1
+    )
+    max_objects: int = parameter(10, "Most objects of an image that are clicked on, chosen at random; 0: all.", low=0)
+    min_area: int = parameter(10, "Objects with fewer pixels are left out.", low=1)
+    seed: int = parameter(0, "Start of the random choice of objects.", low=0)
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
 
 @dataclass(frozen=True)
@@ -54,15 +72,15 @@ class Annotated(Protocol):
     def name(self) -> str:
         """Name within the source."""
 
-    def load(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """Read the image (H, W, 3) and its labels (H, W)."""
+    def load(self) -> tuple[NDArray[Any], NDArray[np.integer]]:
+        """Read the image (H, W) or (H, W, C) and its labels (H, W)."""
 
 
 class Segmenter(Protocol):
     """What is evaluated: a model or a classical baseline."""
 
-    def start(self, image: NDArray[np.uint8]) -> None:
-        """Take an image, shape (H, W, 3)."""
+    def start(self, image: NDArray[Any]) -> None:
+        """Take an image, shape (H, W) or (H, W, C)."""
 
     def from_clicks(self, points_yx: list[list[tuple[int, int]]], labels: list[list[int]]) -> list[BoolMask]:
         """Masks of several objects, from all of each object's clicks so far."""
@@ -86,8 +104,8 @@ class SamSegmenter:
         self._multimask = multimask
         self._logits: list[NDArray[np.float32]] = []
 
-    def start(self, image: NDArray[np.uint8]) -> None:
-        """Encode an image, shape (H, W, 3)."""
+    def start(self, image: NDArray[Any]) -> None:
+        """Encode an image, shape (H, W) or (H, W, C)."""
         self._embedding = self._predictor.encode(image)
         self._logits = []
 
@@ -120,40 +138,62 @@ def evaluate_clicks(
     pairs: Sequence[Annotated],
     config: ClicksConfig,
     *,
+    on_failure: Failed[Annotated] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[ObjectScore]:
     """Measure a segmenter on annotated images.
 
+    Parameters
+    ----------
+    segmenter : Segmenter
+    pairs : sequence of Annotated
+    config : ClicksConfig
+    on_failure, progress, cancelled
+        As in :func:`napari_sam.evaluation.each.each_pair`.
+
+    Returns
+    -------
+    list of ObjectScore
+
     Raises
     ------
+    NapariSamError
+        If a pair cannot be used and ``on_failure`` was not given.
     Cancelled
         When ``cancelled()`` becomes true between two images.
     """
-    scores: list[ObjectScore] = []
-    for done, pair in enumerate(pairs):
-        if cancelled is not None and cancelled():
-            raise Cancelled(f"Evaluation stopped after {done} of {len(pairs)} images.")
-        image, labels = pair.load()
-        ids = choose_objects(labels, config)
-        if ids:
-            truths = [labels == i for i in ids]
-            segmenter.start(image)
-            clicks = _click_rounds(segmenter, truths, config.clicks)
-            boxes = segmenter.from_boxes([mask_to_box(t) for t in truths])
-            for i, truth, object_clicks, box in zip(ids, truths, clicks, boxes, strict=True):
-                scores.append(ObjectScore(pair.source, pair.name, i, tuple(object_clicks), iou(box, truth)))
-        if progress is not None:
-            progress(done + 1, len(pairs))
-    return scores
+    found = each_pair(
+        pairs,
+        lambda pair: _score_objects(segmenter, pair, config),
+        on_failure=on_failure,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    return [score for scores in found for score in scores]
 
 
-def choose_objects(labels: NDArray[np.int32], config: ClicksConfig) -> list[int]:
+def _score_objects(segmenter: Segmenter, pair: Annotated, config: ClicksConfig) -> list[ObjectScore]:
+    image, labels = pair.load()
+    ids = choose_objects(labels, config)
+    if not ids:
+        return []
+    truths = [labels == i for i in ids]
+    segmenter.start(image)
+    clicks = _click_rounds(segmenter, truths, config.clicks)
+    boxes = segmenter.from_boxes([mask_to_box(truth) for truth in truths])
+    return [
+        ObjectScore(pair.source, pair.name, i, tuple(ious), iou(box, truth))
+        for i, truth, ious, box in zip(ids, truths, clicks, boxes, strict=True)
+    ]
+
+
+def choose_objects(labels: NDArray[np.integer], config: ClicksConfig) -> list[int]:
     """Random objects of an image, the same for every segmenter."""
-    areas = np.bincount(labels.ravel())
-    ids = [int(i) for i in np.flatnonzero(areas >= config.min_area) if i > 0]
+    values, areas = np.unique(labels, return_counts=True)
+    ids = [int(i) for i in values[(areas >= config.min_area) & (values > 0)]]
     rng = np.random.default_rng(config.seed)
-    return sorted(int(i) for i in rng.permutation(ids)[: config.max_objects])
+    return sorted(int(i) for i in rng.permutation(ids)[: config.max_objects or len(ids)])
 
 
 def _click_rounds(segmenter: Segmenter, truths: list[BoolMask], rounds: int) -> list[list[float]]:
@@ -172,7 +212,7 @@ def _click_rounds(segmenter: Segmenter, truths: list[BoolMask], rounds: int) -> 
 
 
 def summarise(scores: Iterable[ObjectScore]) -> dict[str, dict[str, float]]:
-    """Mean IoU by source: ``{source: {"objects": n, "clicks_1": ..., "clicks_5": ..., "box": ...}}``."""
+    """Mean IoU by source: ``{source: {"objects": n, "clicks_1": ..., "clicks_5": ..., "box": ..., "noc_80": ...}}``."""
     by_source: dict[str, list[ObjectScore]] = {}
     for score in scores:
         by_source.setdefault(score.source, []).append(score)
@@ -180,12 +220,24 @@ def summarise(scores: Iterable[ObjectScore]) -> dict[str, dict[str, float]]:
 
 
 def _means(group: Sequence[ObjectScore]) -> dict[str, float]:
-    clicks = np.array([s.clicks for s in group]).mean(axis=0)
-    figures = {f"clicks_{i + 1}": float(v) for i, v in enumerate(clicks)}
-    return {"objects": len(group), **figures, "box": float(np.mean([s.box for s in group]))}
+    ious = np.array([s.clicks for s in group])
+    figures = {f"clicks_{i + 1}": float(value) for i, value in enumerate(ious.mean(axis=0))}
+    return {"objects": len(group), **figures, "box": float(np.mean([s.box for s in group])), **_clicks_needed(ious)}
+
+
+def _clicks_needed(ious: NDArray[np.float64]) -> dict[str, float]:
+    """NoC and NoF of objects from their IoU, shape (objects, clicks)."""
+    figures = {}
+    for target in TARGETS:
+        reached = ious >= target / 100
+        never = ~reached.any(axis=1)
+        figures[f"noc_{target}"] = float(np.where(never, ious.shape[1], reached.argmax(axis=1) + 1).mean())
+        figures[f"nof_{target}"] = float(np.count_nonzero(never))
+    return figures
 
 
 def mean_over_sources(summary: dict[str, dict[str, float]], without: frozenset[str] = frozenset()) -> dict[str, float]:
     """Mean of the sources' means, every source counting the same."""
     chosen = [figures for source, figures in summary.items() if source not in without]
-    return {key: float(np.mean([f[key] for f in chosen])) for key in chosen[0]} if chosen else {}
+    keys = [key for key in chosen[0] if all(key in figures for figures in chosen)] if chosen else []
+    return {key: float(np.mean([figures[key] for figures in chosen])) for key in keys}
