@@ -62,6 +62,21 @@ class AutomaticConfig:
         choices=MODES,
         advanced=False,
     )
+    skip_iou_thresh: float = parameter(
+        0.7,
+        "In fast mode, the predicted quality above which a mask covers other points. Lower: faster, more is missed.",
+    )
+    skip_stability_thresh: float = parameter(
+        0.7,
+        "In fast mode, how stable a mask has to be to cover other points. Lower: faster, more is missed.",
+        low=0,
+        high=1,
+    )
+    skip_margin: float = parameter(
+        0.25,
+        "In fast mode, how far inside a mask a covered point lies, in steps of the grid. Smaller: faster, more missed.",
+        low=0,
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

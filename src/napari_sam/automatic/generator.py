@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.config import AutomaticConfig
 from napari_sam.automatic.decoding import Floors, Place, candidates_of
+from napari_sam.automatic.fast import coarse_to_fine
 from napari_sam.automatic.select import select
 from napari_sam.errors import ParameterError
 from napari_sam.geometry.grid import crop_boxes, layer_grids
@@ -162,20 +163,28 @@ class AutomaticMaskGenerator:
         progress: Progress | None,
         cancelled: CancelCheck | None,
     ) -> Iterator[Candidates]:
-        """Ask all points of one crop."""
+        """Ask the points of one crop."""
         height, width = embedding.image_hw
-        points = self._grids[layer] * np.array([width, height], np.float64)
-        yield from candidates_of(
-            self.predictor,
-            embedding,
-            [Prompts(points_yx=[(y, x)]) for x, y in points],
-            floors=floors,
-            place=place,
-            points_xy=points,
-            most=self.config.points_per_batch,
-            progress=progress,
-            cancelled=cancelled,
-        )
+        grid = self._grids[layer]
+
+        def ask(chosen: NDArray[np.int64], floors: Floors, progress: Progress | None) -> Iterator[Candidates]:
+            points = grid[chosen] * np.array([width, height], np.float64)
+            return candidates_of(
+                self.predictor,
+                embedding,
+                [Prompts(points_yx=[(y, x)]) for x, y in points],
+                floors=floors,
+                place=place,
+                points_xy=points,
+                most=self.config.points_per_batch,
+                progress=progress,
+                cancelled=cancelled,
+            )
+
+        if self.config.mode == "fast":
+            yield from coarse_to_fine(ask, grid, place, self.config, floors, progress)
+        else:
+            yield from ask(np.arange(len(grid)), floors, progress)
 
     def _floors(self, iou: float | None, stability: float | None) -> Floors:
         config = self.config

@@ -122,6 +122,15 @@ def counts_to_patch(counts: NDArray[np.uint32], hw: tuple[int, int], rows: slice
     return patch[:, rows].T
 
 
+def counts_contain(
+    counts: NDArray[np.uint32], hw: tuple[int, int], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which pixels belong to the mask of some run lengths, in the shape of ``rows`` and ``columns``."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    inside: NDArray[np.bool_] = np.searchsorted(ends, columns * hw[0] + rows, side="right") % 2 == 1
+    return inside
+
+
 def counts_area(counts: NDArray[np.uint32]) -> int:
     """Return the number of pixels of a mask given as run lengths."""
     return int(counts[1::2].sum(dtype=np.int64))
