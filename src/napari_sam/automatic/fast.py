@@ -1,9 +1,9 @@
 """Fast mode: a point that lies well inside a good mask found before is not asked.
 
-The grid is asked in rounds from coarse to fine, each round as dense as all before it together. Before a round its points
-are compared with the masks of the rounds before: neighbouring points in the middle of one object get the same masks, so
-one of them is enough. Of the masks of a point only the smallest good one counts: inside a large one, a whole that is
-made of parts, other points may still find other parts.
+The grid is asked in rounds from coarse to fine, each as dense as all before it together. Before a round its points are
+compared with the masks of the rounds before: neighbouring points in the middle of one object get the same masks, so one
+of them is enough. Of the masks of a point only the smallest good one counts: inside a large one, a whole that is made
+of parts, other points may still find other parts.
 
 Which points are left out depends on the image, the grid, the model and the ``skip_`` parameters, but on no threshold
 that is moved afterwards, and not on how many points are decoded at a time.
