@@ -12,12 +12,11 @@ from torch import Tensor
 
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.geometry.boxes import patch_box
-from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.geometry.rle import patch_to_counts
 from napari_sam.model.common import Progress
 from napari_sam.predict.embedding import Embedding
 from napari_sam.predict.predictor import CancelCheck, ConfidentLogits, Predictor
-from napari_sam.predict.upscale import logits_above
+from napari_sam.predict.upscale import Upscaler
 from napari_sam.types import Prompts
 
 _NEAR_EDGE = 20  # pixels
@@ -103,9 +102,10 @@ def candidates_of(
     place = Place.whole(embedding.image_hw) if place is None else place
     points = _points_of(prompts, embedding.image_hw) if points_xy is None else np.asarray(points_xy, np.float64)
     points = points + np.array(place.crop_xyxy[:2], np.float64)
+    upscaler = Upscaler(embedding.frame, 4 * predictor.model.config.grid_size)
     done = 0
     for found in predictor.iter_confident(embedding, prompts, multimask, floors.iou, most, cancelled):
-        piece = _piece(found, embedding.frame, place, points, floors)
+        piece = _piece(found, upscaler, place, points, floors)
         done += len(found.asked)
         if progress is not None:
             progress(done, len(prompts))
@@ -138,11 +138,11 @@ class _Cut(NamedTuple):
         return float(np.float32(self.raised) / np.float32(self.lowered)) if self.lowered else 0.0
 
 
-def _cut(logits: Tensor, frame: ResizeFrame, offset: float) -> _Cut:
+def _cut(logits: Tensor, upscaler: Upscaler, offset: float) -> _Cut:
     """Threshold one mask at the size of the image, only where it can be above the lowered cut-off."""
     raised = lowered = 0
     tiles, corner = [np.zeros((0, 0), np.bool_)], None
-    for top, left, values in logits_above(logits, frame, -offset):
+    for top, left, values in upscaler.above(logits, -offset):
         corner = (top, left) if corner is None else corner
         raised += int(torch.count_nonzero(values > offset))
         lowered += int(torch.count_nonzero(values > -offset))
@@ -152,13 +152,13 @@ def _cut(logits: Tensor, frame: ResizeFrame, offset: float) -> _Cut:
 
 
 def _piece(
-    found: ConfidentLogits, frame: ResizeFrame, place: Place, points: NDArray[np.float64], floors: Floors
+    found: ConfidentLogits, upscaler: Upscaler, place: Place, points: NDArray[np.float64], floors: Floors
 ) -> Candidates:
     rows, rles, boxes, stability = [], [], [], []
     x0, y0 = place.crop_xyxy[:2]
     with torch.inference_mode():
         for row, logits in enumerate(found.logits):
-            cut = _cut(logits, frame, floors.offset)
+            cut = _cut(logits, upscaler, floors.offset)
             if cut.stability < floors.stability:
                 continue
             rows.append(row)
