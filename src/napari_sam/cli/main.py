@@ -16,9 +16,10 @@ from napari_sam import __version__
 from napari_sam.cli.auto import auto
 from napari_sam.cli.benchmark import benchmark
 from napari_sam.cli.demo import demo
+from napari_sam.cli.evaluate import evaluate
 from napari_sam.cli.models import app as models_app
 from napari_sam.cli.predict import predict
-from napari_sam.errors import Cancelled, DownloadError, NapariSamError, OutOfMemoryError, OutputError
+from napari_sam.errors import Cancelled, DownloadError, NapariSamError, OutOfMemoryError, OutputError, WorkerError
 
 FAILED = 1
 UNUSABLE = 2
@@ -29,7 +30,7 @@ def exit_code(error: NapariSamError | OSError) -> int:
     """Tell whether the work failed or the arguments were unusable, as an exit code."""
     if isinstance(error, Cancelled):
         return INTERRUPTED
-    if isinstance(error, DownloadError | OutOfMemoryError | OutputError | OSError):
+    if isinstance(error, DownloadError | OutOfMemoryError | OutputError | WorkerError | OSError):
         return FAILED
     cause = error.__cause__
     disk_is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -63,6 +64,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(predict)
 app.command()(auto)
+app.command()(evaluate)
 app.add_typer(models_app, name="models")
 app.command()(benchmark)
 

@@ -22,6 +22,7 @@ from napari_sam.evaluation.each import Failed, each_pair
 from napari_sam.geometry.clicks import interior_point, largest_error_click, mask_to_box
 from napari_sam.parameters import check_parameters, parameter
 from napari_sam.predict.predictor import Predictor
+from napari_sam.predict.preprocess import Channels, Limits
 from napari_sam.types import Prompts
 
 BoolMask = NDArray[np.bool_]
@@ -97,16 +98,26 @@ class SamSegmenter:
     predictor : Predictor
     multimask : bool
         For a first click or a box, take the mask with the highest predicted IoU of three, not the single-mask output.
+    limits, channels
+        What the model sees of an image, as :meth:`Predictor.encode` takes them.
     """
 
-    def __init__(self, predictor: Predictor, multimask: bool = False) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        multimask: bool = False,
+        limits: Limits | None = None,
+        channels: Channels | None = None,
+    ) -> None:
         self._predictor = predictor
+        self._shown: tuple[Limits | None, Channels | None] = (limits, channels)
         self._multimask = multimask
         self._logits: list[NDArray[np.float32]] = []
 
     def start(self, image: NDArray[Any]) -> None:
         """Encode an image, shape (H, W) or (H, W, C)."""
-        self._embedding = self._predictor.encode(image)
+        limits, channels = self._shown
+        self._embedding = self._predictor.encode(image, limits=limits, channels=channels)
         self._logits = []
 
     def from_clicks(self, points_yx: list[list[tuple[int, int]]], labels: list[list[int]]) -> list[BoolMask]:
