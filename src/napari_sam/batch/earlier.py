@@ -61,6 +61,7 @@ def begin_or_go_on(request: BatchRequest, places: Places, items: Sequence[Item],
     if report is not None:
         _check_same(place, now, _identity_in(report))
         if report["status"] == "done" and all(path.exists() for path in results):
+            work.remove()  # a run that was killed at its very end has left it
             return Earlier(work, {}, report)
         raise ParameterError(f"Some results of the run in {place} are gone; --overwrite computes all of them again.")
     if not request.overwrite:

@@ -66,6 +66,7 @@ class Workspace:
         """
         with writing(self.folder):
             if self.folder.exists():
+                (self.folder / "state.json").unlink(missing_ok=True)  # first: killed now, nothing here counts any more
                 shutil.rmtree(self.folder)
 
     def item_folder(self, item: Item) -> Path:
