@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,8 +106,13 @@ def auto(
     request = BatchRequest(
         tuple(find_inputs(inputs, tell)), output, chosen, format, json_masks, planes, resume, overwrite
     )
-    executor, model = _executor(chosen, workers, scheduler)
-    with interruptible() as cancelled, reporter(progress) as on_event:
+    if workers is not None and scheduler is not None:
+        raise typer.BadParameter("either processes here or a cluster, not both.", param_hint="--workers / --scheduler")
+    with (
+        _executor(chosen, workers or 1, scheduler) as (executor, model),
+        interruptible() as cancelled,
+        reporter(progress) as on_event,
+    ):
         report = run_batch(request, executor, model, on_event=on_event, cancelled=cancelled)
     if report["status"] != "done":
         raise typer.Exit(FAILED)
@@ -124,15 +132,23 @@ def _job(path: Path | None, preset: str | None, values: dict[str, Any]) -> Autom
     return job.with_values(values)
 
 
-def _executor(job: AutomaticJob, workers: int | None, scheduler: str | None) -> tuple[Executor, dict[str, Any]]:
-    """Load the model once in any case: what is wrong with it is told before the work begins."""
+@contextmanager
+def _executor(job: AutomaticJob, workers: int, scheduler: str | None) -> Iterator[tuple[Executor, dict[str, Any]]]:
+    """Load the model once in any case, where it will compute: what is wrong with it is told before the work begins."""
+    if scheduler is not None:
+        from napari_sam.batch.cluster import Cluster
+
+        with closing(Cluster(scheduler, tell)) as cluster:
+            yield cluster, asdict(cluster.model(job.model))
+        return
     from napari_sam.automatic.models import predictor_for
     from napari_sam.batch.tasks import InProcess
+    from napari_sam.batch.workers import Workers
 
     predictor = predictor_for(job.model, tell)
     model = describe_model(predictor.model)
-    if workers is None or workers == 1:
-        return InProcess(predictor), model
-    from napari_sam.batch.workers import Workers
-
-    return Workers(workers, tell), model
+    if workers == 1:
+        yield InProcess(predictor), model
+        return
+    del predictor  # each worker has its own
+    yield Workers(workers, tell), model
