@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_sam.automatic.canvas import bands, canvas
 from napari_sam.automatic.config import LabelsConfig
 from napari_sam.errors import ImageError
 from napari_sam.geometry.rle import counts_area, counts_to_patch, decompress
@@ -97,7 +98,7 @@ def paint(
     masks = _read(records, hw)
     wanted = np.flatnonzero(_allowed(masks, hw, config))
     owners = _share_out(masks, wanted[_priority(masks, wanted, config.overlap)], hw, config)
-    return _number(owners)
+    return _number(owners, len(records))
 
 
 def _read(records: Sequence[MaskRecord], hw: tuple[int, int]) -> _Masks:
@@ -149,7 +150,7 @@ def _priority(masks: _Masks, chosen: NDArray[np.int64], overlap: str) -> NDArray
 
 def _share_out(masks: _Masks, order: NDArray[np.int64], hw: tuple[int, int], config: LabelsConfig) -> NDArray[np.int32]:
     """Give the pixels away; returns row of the mask + 1 for every pixel, or 0, shape (H, W)."""
-    owners = np.zeros(hw, np.int32)
+    owners: NDArray[np.int32] = canvas(hw, np.int32)
     for row in order:
         top, left, bottom, right = masks.boxes[row]
         rows, columns = slice(top, bottom), slice(left, right)
@@ -176,14 +177,18 @@ def _without_splinters(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return kept
 
 
-def _number(owners: NDArray[np.int32]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Give the owners ids 1..n in the order of their first pixels."""
-    flat = owners.reshape(-1)
-    pixels = np.flatnonzero(flat)
-    first = np.full(int(flat.max(initial=0)) + 1, flat.size, np.int64)
-    first[flat[pixels[::-1]]] = pixels[::-1]  # of several values for one index the last one stays
-    present = np.flatnonzero(first < flat.size)
+def _number(owners: NDArray[np.int32], count: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Give the owners ids 1..n in the order of their first pixels, in place."""
+    first = np.full(count + 1, owners.size, np.int64)
+    for rows in reversed(list(bands(owners.shape))):
+        flat = owners[rows].reshape(-1)
+        pixels = np.flatnonzero(flat)[::-1]  # of several values for one index the last one stays
+        first[flat[pixels]] = rows.start * owners.shape[1] + pixels
+    present = np.flatnonzero(first < owners.size)
     present = present[np.argsort(first[present])]
-    ids = np.zeros(len(first), np.uint32)
+    ids = np.zeros(count + 1, np.uint32)
     ids[present] = np.arange(1, len(present) + 1)
-    return ids[owners], (present - 1).astype(np.int64)
+    labels = owners.view(np.uint32)
+    for rows in bands(owners.shape):
+        labels[rows] = ids[labels[rows]]
+    return labels, (present - 1).astype(np.int64)

@@ -12,6 +12,7 @@ from napari_sam.automatic.generator import AutomaticMaskGenerator
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.automatic.labels import paint
 from napari_sam.automatic.tiling import plane_tiles, tiled_records
+from napari_sam.geometry.overlaps import label_areas
 from napari_sam.io.source import ImageSource
 from napari_sam.model.common import Progress
 from napari_sam.predict.predictor import CancelCheck, Predictor
@@ -125,7 +126,7 @@ def plane_result(records: list[MaskRecord], hw: tuple[int, int], job: AutomaticJ
     """
     labels, kept = paint(records, hw, job.labels)
     owners = tuple(records[i] for i in kept)
-    areas = np.bincount(labels.reshape(-1), minlength=len(owners) + 1)
+    areas = label_areas(labels)
     boxes = ndimage.find_objects(labels.view(np.int32), max_label=len(owners))
     rows = tuple(
         _row(number, int(areas[number]), box, record)
