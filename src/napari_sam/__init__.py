@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_sam.automatic.config import AutomaticConfig
     from napari_sam.automatic.generator import AutomaticMaskGenerator
     from napari_sam.automatic.job import AutomaticJob
+    from napari_sam.automatic.stack import segment_stack
     from napari_sam.errors import NapariSamError
     from napari_sam.geometry.rle import rle_to_mask
     from napari_sam.predict.load import load_model
@@ -29,6 +30,7 @@ _HOMES = {
     "Prompts": "napari_sam.types",
     "load_model": "napari_sam.predict.load",
     "rle_to_mask": "napari_sam.geometry.rle",
+    "segment_stack": "napari_sam.automatic.stack",
 }
 
 __version__ = "0.1.0"
@@ -43,6 +45,7 @@ __all__ = [
     "Prompts",
     "load_model",
     "rle_to_mask",
+    "segment_stack",
 ]
 
 

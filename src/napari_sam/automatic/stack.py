@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -18,6 +19,7 @@ from napari_sam.automatic.series import SeriesLinker, Tables, plane_order
 from napari_sam.automatic.tiling import tell_part
 from napari_sam.errors import ParameterError
 from napari_sam.io.array_source import array_source
+from napari_sam.io.open_image import open_image
 from napari_sam.io.source import ImageSource
 from napari_sam.model.common import Progress
 from napari_sam.predict.predictor import CancelCheck, Predictor
@@ -47,9 +49,9 @@ def segment_stack(
     predictor : Predictor, optional
         The model to use; left out, the job's is loaded.
     axes : str, optional
-        One letter per dimension, such as "TZYX" or "ZYXS": Y and X, C or S for channels, others stack planes. Left
-        out: the last ones of "TZYX", where a short last dimension holds channels; with ``link="t"`` the first
-        dimension of a stack of three is T.
+        Of an array, one letter per dimension, such as "TZYX" or "ZYXS": Y and X, C or S for channels, others stack
+        planes. Left out: the last ones of "TZYX", where a short last dimension holds channels; with ``link="t"`` the
+        first dimension of a stack of three is T. A file or an ImageSource has its own.
     out : array, optional
         Where to write the labels, plane by plane: numpy, zarr, a memory map; integers, shape of the stack without
         channels. For results larger than memory. When the call ends early, what is done is in there, with its ids.
@@ -73,34 +75,41 @@ def segment_stack(
         If ``cancelled`` returned True.
     """
     job = AutomaticJob.of(job)
-    source = _source(stack, axes, job.stack.link)
-    planes = list(plane_order(source.stack_axes, source.stack_shape, job.stack.link))
-    result = _Result((*source.stack_shape, *source.plane_hw), out)
-    linker = SeriesLinker(job.stack, source.stack_axes)
-    predictor = predictor or predictor_for(job.model)
-    try:
-        for number, plane in enumerate(planes):
-            report = None if progress is None else partial(tell_part, progress, number, len(planes))
-            found = segment_plane(predictor, source, plane, job, progress=report, cancelled=cancelled)
-            result.write(plane, found.labels)
-            result.relabel(linker.add(plane, found.labels))
-    finally:  # cancelled or failed: what was written has its ids all the same
-        result.relabel(linker.finish())
+    with _opened(stack, axes, job.stack.link) as source:
+        planes = list(plane_order(source.stack_axes, source.stack_shape, job.stack.link))
+        result = _Result((*source.stack_shape, *source.plane_hw), out)
+        linker = SeriesLinker(job.stack, source.stack_axes)
+        predictor = predictor or predictor_for(job.model)
+        try:
+            for number, plane in enumerate(planes):
+                report = None if progress is None else partial(tell_part, progress, number, len(planes))
+                found = segment_plane(predictor, source, plane, job, progress=report, cancelled=cancelled)
+                result.write(plane, found.labels)
+                result.relabel(linker.add(plane, found.labels))
+        finally:  # cancelled or failed: what was written has its ids all the same
+            result.relabel(linker.finish())
     return result.array
 
 
-def _source(stack: Any, axes: str | None, link: str) -> ImageSource:
+@contextmanager
+def _opened(stack: Any, axes: str | None, link: str) -> Iterator[ImageSource]:
+    """Make a source of whatever holds the stack, and close it again if it is a file of ours."""
+    is_array = not (isinstance(stack, str | PathLike) or hasattr(stack, "stack_axes"))
+    if axes is not None and not is_array:
+        raise ParameterError(f"axes={axes!r} was given, but {stack!r} says itself what its dimensions are.")
     if isinstance(stack, str | PathLike):
-        from napari_sam.io.open_image import open_image
-
-        return open_image(stack)
-    if hasattr(stack, "stack_axes"):
-        source: ImageSource = stack
-        return source
-    source = array_source(stack, axes)
-    if axes is None and link == "t" and source.stack_axes == "Z":
-        return array_source(stack, source.axes.replace("Z", "T"))
-    return source
+        source = open_image(stack)
+        try:
+            yield source
+        finally:
+            source.close()
+    elif not is_array:
+        yield stack
+    else:
+        source = array_source(stack, axes)
+        if axes is None and link == "t" and source.stack_axes == "Z":
+            source = array_source(stack, source.axes.replace("Z", "T"))
+        yield source
 
 
 class _Result:
@@ -135,9 +144,7 @@ class _Result:
         if highest <= np.iinfo(self.array.dtype).max:
             return
         if self._given:
-            raise ParameterError(
-                f"There are more objects ({highest}) than out can number: it holds {self.array.dtype}."
-            )
+            raise ParameterError(f"There are more objects than out can number: it is {self.array.dtype}, use uint32.")
         self.array = self.array.astype(np.uint32)
 
     def _bands(self) -> Iterator[slice]:
