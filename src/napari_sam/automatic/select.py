@@ -35,7 +35,7 @@ def select(candidates: Candidates, config: AutomaticConfig) -> list[MaskRecord]:
     chosen = candidates.take(select_rows(candidates, config))
     if config.min_mask_region_area > 0:
         chosen = _cleaned(chosen, config)
-    return [_record(chosen, row) for row in range(len(chosen))]
+    return [record_of(chosen, row) for row in range(len(chosen))]
 
 
 def select_rows(candidates: Candidates, config: AutomaticConfig) -> NDArray[np.int64]:
@@ -79,7 +79,8 @@ def _cleaned(chosen: Candidates, config: AutomaticConfig) -> Candidates:
     return replace(chosen, rles=rles, boxes_xyxy=boxes, areas=areas).take(kept)
 
 
-def _record(chosen: Candidates, row: int) -> MaskRecord:
+def record_of(chosen: Candidates, row: int) -> MaskRecord:
+    """Return one row as a record."""
     x0, y0, x1, y1 = (int(value) for value in chosen.boxes_xyxy[row])
     crop_x0, crop_y0, crop_x1, crop_y1 = (int(value) for value in chosen.crops_xyxy[row])
     x, y = (float(value) for value in chosen.points_xy[row])

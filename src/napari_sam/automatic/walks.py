@@ -1,8 +1,9 @@
 """One object through a stack: what was found on one plane is the prompt on the next.
 
-The mask of a plane asks the model about the next one, as a box, a low-resolution mask and a point inside. A walk ends
-where the model is unsure, where too little of the new mask overlaps the old one, where the mask leaks, or where nothing
-is found. Between two given masks, walks come from both and meet in the middle; what was given is never changed.
+The mask of a plane asks the model about the next one (:data:`napari_sam.predict.mask_hint.QUESTIONS`), and what most of
+the answers agree on is the mask there. A walk ends where the model is unsure, where too little of the new mask overlaps
+the old one, where the mask leaks, or where nothing is found. Between two given masks, walks come from both and meet in
+the middle; what was given is never changed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scipy import ndimage
 from napari_sam.geometry.masks import PlaneMask, trimmed
 from napari_sam.geometry.window import Window, WindowPlan, joined
 from napari_sam.parameters import check_parameters, parameter
-from napari_sam.predict.mask_hint import prompts_from_mask
+from napari_sam.predict.mask_hint import QUESTIONS, prompts_from_mask
 from napari_sam.types import Prediction, Prompts
 
 FORWARD, BACKWARD, BOTH = "forward", "backward", "both"
@@ -337,11 +338,16 @@ def _ask(
     )
     if inside is None:
         return None, 0.0
-    prediction = model.predict(embedding, prompts_from_mask(inside, embedding.frame), multimask=False)
+    answers = [
+        model.predict(embedding, prompts_from_mask(inside, embedding.frame, **question), multimask=False)
+        for question in QUESTIONS
+    ]
+    votes = sum(answer.masks[0].astype(np.uint8) for answer in answers)
     # A window may stick out of the plane by less than a pixel of a coarser level.
-    mask = prediction.masks[0][: shape_hw[0] - covered.top, : shape_hw[1] - covered.left]
+    mask = (votes > len(answers) // 2)[: shape_hw[0] - covered.top, : shape_hw[1] - covered.left]
     found = trimmed(PlaneMask((0, 0), _touching(mask, inside.within((mask.shape[0], mask.shape[1])))))
-    return None if found is None else found.shifted(covered.top, covered.left), float(prediction.scores[0])
+    score = float(np.mean([answer.scores[0] for answer in answers]))
+    return None if found is None else found.shifted(covered.top, covered.left), score
 
 
 def _touching(mask: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.bool_]:

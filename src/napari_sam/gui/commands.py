@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_sam.gui.compute.background import Background
     from napari_sam.gui.controls import Controls
     from napari_sam.gui.keys.shortcuts import Shortcuts
+    from napari_sam.gui.objects.propagation import ObjectPropagation
     from napari_sam.gui.recovery.autosave import Autosave
     from napari_sam.gui.session import SegmentSession
     from napari_sam.gui.view.image_choice import ImageChoice
@@ -37,6 +38,7 @@ class SegmentCommands(Container[Widget]):
     _autosave: Autosave
     _keys: Shortcuts
     _vision: Vision
+    _propagation: ObjectPropagation | None
     _is_open: bool
 
     def __getitem__(self, key: Any) -> Any:
@@ -68,6 +70,7 @@ class SegmentCommands(Container[Widget]):
             or self._background.pending
             or self._autosave.pending
             or self._vision.pending
+            or (self._propagation is not None and self._propagation.running)
         )
 
     def wait(self, timeout_s: float = 60.0) -> bool:
@@ -142,6 +145,23 @@ class SegmentCommands(Container[Widget]):
             text = "The next commit makes a new object." if going_on else "No object to go on with: point at one."
         self._controls.show_status(text)
 
+    def propagate_object(self, object_id: int | None = None, direction: str | None = None) -> None:
+        """Find an object on the other slices of a stack, in the background; cancel() keeps what was found.
+
+        Slices it was committed, corrected or painted on stay as they are, and what is found starts from them.
+
+        Parameters
+        ----------
+        object_id : int, optional
+            An object of the shown slice; without an id the one under the cursor, else the selected one.
+        direction : {"both", "forward", "backward"}, optional
+            Where to go from the shown slice; what the control says when left out.
+        """
+        if self._propagation is not None:
+            panel, objects = self._controls.stack, self._controls.objects
+            wanted = panel.direction.value if direction is None else direction
+            self._propagation.start(object_id, wanted, panel.axis, objects.settings(), panel.config())
+
     def use_objects_layer(self, layer: Labels | None = None) -> None:
         """Let a labels layer take the objects, or a copy of one that cannot be written to; None makes a new layer."""
         if self._session is not None:
@@ -150,6 +170,7 @@ class SegmentCommands(Container[Widget]):
     def undo(self) -> None:
         """Take back the last click, box, choice, clear or commit."""
         if self._session is not None:
+            self._stop_propagation()
             self._session.undo()
 
     def redo(self) -> None:
@@ -169,8 +190,15 @@ class SegmentCommands(Container[Widget]):
         self._background.cancel()
         if self._session is not None:
             self._session.forget_asked()
-            self._controls.show_status("Cancelled; the prompts are still there.")
+            if not self._stop_propagation():
+                self._controls.show_status("Cancelled; the prompts are still there.")
         self._controls.show_busy(self._background.busy)
+
+    def _stop_propagation(self) -> bool:
+        running = self._propagation is not None and self._propagation.running
+        if running and self._propagation is not None:
+            self._propagation.stop()
+        return running
 
     def toggle_prompt(self) -> None:
         """Switch the next clicks between positive and negative."""

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
 from napari_sam.gui.keymap import KEYMAP, key_of
-from napari_sam.gui.models import DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
+from napari_sam.gui.models import CHECKPOINT_FILTER, DEFAULT_MODEL, DEVICES, PRECISIONS, model_choices
 from napari_sam.gui.panels.busy import Busy
 from napari_sam.gui.panels.candidate_picker import CandidatePicker
 from napari_sam.gui.panels.hover_switch import HoverSwitch
@@ -19,14 +19,13 @@ from napari_sam.gui.panels.model_view import ModelView
 from napari_sam.gui.panels.objects_panel import ObjectsPanel
 from napari_sam.gui.panels.recovery_banner import RecoveryBanner
 from napari_sam.gui.panels.section import Section, button_row, group
+from napari_sam.gui.panels.stack_panel import StackPanel
 from napari_sam.gui.panels.tree import walk
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 from napari_sam.gui.qt.access import make_accessible
 from napari_sam.gui.qt.combo import ElideCurrent
 from napari_sam.gui.qt.scroll import RoomForLines, SideFit
 from napari_sam.gui.recovery.switch import autosave_default
-
-CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 
 # What keyboards have on that key; the word would make buttons twice as wide.
 SHIFT = "\N{UPWARDS WHITE ARROW}"
@@ -72,6 +71,7 @@ class Controls:
         )
         self.commit = _button("commit", "Commit", "Write the proposal into the objects layer with the next free id.")
         self.objects = ObjectsPanel()
+        self.stack = StackPanel()
         self.undo = _button("undo", "Undo", "Take back the last click, box, choice, clear or commit.")
         self.redo = _button("redo", "Redo", "Do again what was undone last.")
         self.clear = _button("clear", "Clear", "Remove the points and boxes of this slice.")
@@ -155,6 +155,7 @@ class Controls:
             button_row("commits", "Another mask, or this one for good.", self.next_candidate, self.commit),
             button_row("edits", "One history for everything.", self.undo, self.redo, self.clear),
             self.objects.section,
+            self.stack.section,
             self.model_view.section,
             Section(
                 "advanced",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 
 from psygnal import Signal
 
-from napari_sam.gui.objects.patches import LabelPatch
+from napari_sam.gui.objects.patches import LabelPatch, joined_patches
 from napari_sam.gui.objects.records import RecordChange
 from napari_sam.gui.prompting.prompts import PromptState
 
@@ -31,6 +32,8 @@ class Edit:
         What became known of objects, or no longer holds.
     layer_id : str
         Which objects layer: its ``unique_id``.
+    run : str
+        What goes on for a while does a step at a time; those of one run become one step, see :meth:`History.join`.
     """
 
     label: str
@@ -39,6 +42,7 @@ class Edit:
     patch: LabelPatch | None = None
     records: RecordChange | None = None
     layer_id: str = ""
+    run: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -48,6 +52,16 @@ class Edit:
         size += sum(int(mask.mask.nbytes) for mask in after.masks.values())
         size += 0 if self.patch is None else self.patch.nbytes
         return size + (0 if self.records is None else self.records.nbytes)
+
+
+def joined_edits(edits: Sequence[Edit]) -> Edit:
+    """Return one step that does what several do one after the other; no pixel or record is changed by two of them."""
+    first, last = edits[0], edits[-1]
+    changes = [edit.records for edit in edits if edit.records is not None]
+    before = {key: record for change in changes for key, record in change.before.items()}
+    after = {key: record for change in changes for key, record in change.after.items()}
+    patch = joined_patches([edit.patch for edit in edits if edit.patch is not None])
+    return replace(last, before=first.before, patch=patch, records=RecordChange(before, after) if changes else None)
 
 
 class History:
@@ -105,9 +119,22 @@ class History:
         self._nbytes += edit.nbytes - sum(undone.nbytes for undone in self._undone)
         self._undone.clear()
         self._done.append(edit)
-        while len(self._done) > 1 and (len(self._done) > self._limit or self._nbytes > self._max_bytes):
+        while len(self._done) > 1 and (self._steps() > self._limit or self._nbytes > self._max_bytes):
             self._nbytes -= self._done.pop(0).nbytes
         self.recorded.emit(PUSH, edit)
+
+    def join(self, run: str) -> None:
+        """Make one step of the steps of a run that follow each other; what the user did meanwhile stays between."""
+        steps: list[Edit] = []
+        for mine, group in groupby(self._done, lambda edit: edit.run == run):
+            parts = list(group)
+            steps += [joined_edits(parts)] if mine and len(parts) > 1 else parts
+        self._nbytes += sum(edit.nbytes for edit in steps) - sum(edit.nbytes for edit in self._done)
+        self._done = steps
+
+    def _steps(self) -> int:
+        """Return the number of steps, each run counted once."""
+        return len(self._done) - sum(bool(one.run) and one.run == other.run for one, other in pairwise(self._done))
 
     def undo(self, apply: Callable[[Edit], object] | None = None) -> Edit | None:
         """Return the step that was taken back, or None; ``apply`` takes it back, before it is announced."""

@@ -50,6 +50,7 @@ KEYMAP: tuple[KeyAction, ...] = (
     KeyAction("Shift+D", "delete_object", "Delete the object under the cursor"),
     KeyAction("Shift+M", "merge_objects", "Let the object under the cursor join the selected one"),
     KeyAction("Shift+C", "continue_object", "Commit to the object under the cursor from now on"),
+    KeyAction("Shift+T", "propagate_object", "Find the object under the cursor on the other slices of the stack"),
 )
 
 

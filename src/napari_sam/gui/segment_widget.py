@@ -19,6 +19,7 @@ from napari_sam.gui.keys.shortcuts import Shortcuts
 from napari_sam.gui.layers import leave_layers
 from napari_sam.gui.notices import Notices
 from napari_sam.gui.objects.overview import Overview
+from napari_sam.gui.objects.propagation import ObjectPropagation
 from napari_sam.gui.qt.lifecycle import Lifecycle
 from napari_sam.gui.recovery.autosave import Autosave
 from napari_sam.gui.session import SegmentSession
@@ -54,6 +55,7 @@ class SegmentWidget(SegmentCommands):
         self._images = ImageChoice(self._viewer.layers)
         self._controls = Controls(self._images.choices)
         self._session = None
+        self._propagation = None
         self._early = EarlyMask()
         self._is_open = False
         self._in_sight = False
@@ -74,6 +76,7 @@ class SegmentWidget(SegmentCommands):
 
     def _prepare_native(self) -> None:
         self._controls.prepare_native(self.native, list(self))
+        self._controls.stack.propagate_object.changed.connect(self._on_propagate)
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
         self._controls.candidates.picked.connect(self.pick_candidate)
@@ -135,6 +138,9 @@ class SegmentWidget(SegmentCommands):
         self._lifecycle.stop()
 
     def _end_session(self) -> None:
+        if self._propagation is not None:
+            self._propagation.close()
+            self._propagation = None
         if self._session is not None:
             self._overview.close()
             self._vision.end()
@@ -170,6 +176,7 @@ class SegmentWidget(SegmentCommands):
         self._session = session
         self._on_switched(self._in_sight)
         self._overview = Overview(self._viewer, session, self._controls.objects)
+        self._begin_propagation(session)
         session.clicked_pieces = self._controls.clicked_pieces.value
         session.message.connect(self._controls.show_status)
         session.notice.connect(self._inform)
@@ -182,6 +189,21 @@ class SegmentWidget(SegmentCommands):
         self._update_buttons()
         session.refresh()
         self._autosave.begin(session)
+
+    def _begin_propagation(self, session: SegmentSession) -> None:
+        self._propagation = ObjectPropagation(session, self._background)
+        self._propagation.changed.connect(self._show_busy)
+        self._propagation.advanced.connect(self._controls.busy.advance)
+        session.view.plane_changed.connect(self._show_axes)
+        self._show_axes()
+
+    def _show_busy(self) -> None:
+        running = self._propagation is not None and self._propagation.running
+        self._controls.show_busy(running or self._background.busy)
+
+    def _show_axes(self) -> None:
+        if self._session is not None:
+            self._controls.stack.show_axes(self._session.view.other_axes())
 
     # -- model and background work -----------------------------------------------------------------------------------
 
@@ -201,7 +223,7 @@ class SegmentWidget(SegmentCommands):
 
     def _submit(self, job: SegmentJob) -> None:
         self._background.submit(job)
-        self._controls.show_busy(self._background.busy)
+        self._show_busy()
 
     def _neighbours(self) -> list[SegmentJob]:
         if self._session is None or not self._controls.prefetch.value:
@@ -211,7 +233,7 @@ class SegmentWidget(SegmentCommands):
     def _on_answered(self, job: SegmentJob, answer: Answer) -> None:
         if self._session is not None:
             self._session.on_answer(job, answer)
-        self._controls.show_busy(self._background.busy)
+        self._show_busy()
 
     def _on_found(self, job: SegmentJob, found: Answer) -> None:
         if self._session is not None:
@@ -225,18 +247,21 @@ class SegmentWidget(SegmentCommands):
         text = str(error) if known else f"Unexpected {type(error).__name__}: {error}. The session goes on."
         self._controls.show_status(text)
         self._notices.tell(show_error, text)
-        self._controls.show_busy(self._background.busy)
+        self._show_busy()
 
     def _on_cancelled(self, job: SegmentJob) -> None:
         if self._session is not None:
             self._session.on_stopped(job, failed=False)
             self._early.end(self._session, job)
-        self._controls.show_busy(self._background.busy)
+        self._show_busy()
 
     # -- controls ----------------------------------------------------------------------------------------------------
 
     def _on_button(self, method: str, value: object = None) -> None:
         getattr(self, method)()
+
+    def _on_propagate(self) -> None:
+        self.propagate_object(self._controls.objects.chosen_id)
 
     def _on_prompt_chosen(self, label: str) -> None:
         if self._session is not None and self._session.tools.polarity.label != label:

@@ -337,13 +337,14 @@ class SegmentSession:
 
     def _job(self, plane: Plane) -> SegmentJob:
         return replace(
-            self._base(plane),
+            self.job_on(plane),
             prompts=self._questions.on(self._state, plane).objects,
             choice=self._state.choices.get(plane),
             fingerprint=self._fingerprint(plane),
         )
 
-    def _base(self, plane: Plane) -> SegmentJob:
+    def job_on(self, plane: Plane) -> SegmentJob:
+        """Return the job that prepares a plane, without prompts."""
         return SegmentJob(
             model=self._model(),
             image=self.view.token,
@@ -355,7 +356,7 @@ class SegmentSession:
 
     def base_job(self) -> SegmentJob | None:
         """Return the job that prepares the shown plane, without prompts; None where nothing can be segmented."""
-        return None if self._plane is None else self._base(self._plane)
+        return None if self._plane is None else self.job_on(self._plane)
 
     def prepared_job(self) -> SegmentJob | None:
         """Return that job if it has been answered: clicks on the shown plane need no encoding."""
@@ -371,7 +372,7 @@ class SegmentSession:
         shown = self.prepared_job()
         if shown is None:
             return []
-        return [shown, *(self._base(plane) for plane in self.view.neighbours(shown.plane))]
+        return [shown, *(self.job_on(plane) for plane in self.view.neighbours(shown.plane))]
 
     def _is_up_to_date(self, plane: Plane) -> bool:
         job = self._job(plane)

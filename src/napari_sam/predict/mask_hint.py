@@ -13,6 +13,18 @@ from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.geometry.masks import PlaneMask
 from napari_sam.types import Prompts
 
+QUESTIONS = (
+    {"box": False, "point": False, "logits": True},
+    {"box": False, "point": True, "logits": True},
+    {"box": True, "point": False, "logits": False},
+)
+"""What to ask about an object whose mask is roughly known, in words of :func:`prompts_from_mask`.
+
+A box alone holds on to the old outline, a mask alone loses objects of uneven texture. The pixels that two of the three
+answers agree on are better than those of any single question (`scripts/evaluate_propagation.py`), and where there is
+no object any more, the answers differ.
+"""
+
 _CERTAINTY = 1e-3
 """How far from 0 and 1 the probabilities stay: logits between -6.9 and 6.9, the usual range of the decoder's own."""
 
@@ -78,8 +90,10 @@ def patch_to_logits(patch: PlaneMask, frame: ResizeFrame) -> NDArray[np.float32]
     return logits
 
 
-def prompts_from_mask(patch: PlaneMask, frame: ResizeFrame) -> Prompts:
-    """Ask for an object whose mask is roughly known: its box, its logits, and the pixel farthest from its border.
+def prompts_from_mask(
+    patch: PlaneMask, frame: ResizeFrame, *, box: bool = True, point: bool = True, logits: bool = True
+) -> Prompts:
+    """Ask for an object whose mask is roughly known.
 
     Parameters
     ----------
@@ -87,10 +101,16 @@ def prompts_from_mask(patch: PlaneMask, frame: ResizeFrame) -> Prompts:
         In pixels of the image; not empty, and inside it.
     frame : ResizeFrame
         Of the image.
+    box, point, logits : bool
+        What to ask with: the smallest box around the mask, the pixel farthest from its border, its logits.
     """
     corner = np.array(patch.top_left, np.float64)
-    point, box = corner + interior_point(patch.mask), mask_to_box(patch.mask) + np.tile(corner, 2)
-    return Prompts(point[None], None, box, patch_to_logits(patch, frame))
+    return Prompts(
+        (corner + interior_point(patch.mask))[None] if point else None,
+        None,
+        mask_to_box(patch.mask) + np.tile(corner, 2) if box else None,
+        patch_to_logits(patch, frame) if logits else None,
+    )
 
 
 def _span(first: int, last: int, length: int, small: int) -> tuple[slice, slice, float, float] | None:

@@ -10,7 +10,7 @@ from psygnal import Signal
 from napari_sam.errors import Cancelled
 from napari_sam.gui.compute.engine import AnyAnswer, AnyJob, Engine, Factory
 from napari_sam.gui.compute.hover import HoverJob
-from napari_sam.gui.compute.jobs import Answer, PrefetchJob, SegmentJob
+from napari_sam.gui.compute.jobs import Answer, PrefetchJob, SegmentJob, WalkJob
 from napari_sam.gui.compute.pictures import Pictures
 from napari_sam.gui.qt.mainthread import MainThread
 from napari_sam.gui.qt.worker import Lane, LatestWins
@@ -36,8 +36,10 @@ class Background:
     hovered : Signal(HoverJob, HoverAnswer)
     prefetched : Signal(PrefetchJob)
         A neighbour is encoded.
-    given_up : Signal(HoverJob or PrefetchJob, BaseException)
-        Work nobody waits for failed, or was cancelled in favour of something else.
+    walked : Signal(WalkJob, Step)
+        What was found on the next plane of a walk.
+    given_up : Signal(WalkJob, HoverJob or PrefetchJob, BaseException)
+        A step of a walk, or work nobody waits for, failed, or was cancelled in favour of something else.
     progressed : Signal(str)
         What is being done now.
     advanced : Signal(int, int)
@@ -52,6 +54,7 @@ class Background:
     cancelled = Signal(object)
     hovered = Signal(object, object)
     prefetched = Signal(object)
+    walked = Signal(object, object)
     given_up = Signal(object, object)
     progressed = Signal(str)
     advanced = Signal(int, int)
@@ -83,6 +86,10 @@ class Background:
     def submit(self, job: SegmentJob) -> None:
         """Work on this job as soon as possible, and on no older one."""
         self._worker.submit(job)
+
+    def walk(self, job: WalkJob) -> None:
+        """Take a step of a walk, once nothing is left that the user waits for."""
+        self._worker.submit(job, Lane.RUN)
 
     def hover(self, job: HoverJob) -> None:
         """Preview the mask under the mouse, once nothing is left that was asked for."""
@@ -128,5 +135,7 @@ class Background:
             self.hovered.emit(job, future.result())
         elif isinstance(job, PrefetchJob):
             self.prefetched.emit(job)
+        elif isinstance(job, WalkJob):
+            self.walked.emit(job, future.result())
         else:
             self.answered.emit(job, future.result())

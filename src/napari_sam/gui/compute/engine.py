@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from napari_sam.automatic.walks import Step
 from napari_sam.errors import Cancelled
+from napari_sam.geometry.window import Window
 from napari_sam.gui.compute.asking import Recent, ask
 from napari_sam.gui.compute.candidates import Candidates, PredictorLike, compose_all
 from napari_sam.gui.compute.embeddings import Embeddings, Fraction, memory_for_embeddings
 from napari_sam.gui.compute.hover import NOTHING, HoverAnswer, HoverJob, is_one_click, preview
-from napari_sam.gui.compute.jobs import Answer, ModelChoice, PrefetchJob, Report, SegmentJob
+from napari_sam.gui.compute.jobs import Answer, ModelChoice, PrefetchJob, Report, SegmentJob, WalkJob
 from napari_sam.gui.compute.pictures import Pictures
 from napari_sam.gui.compute.quiet_import import collector_at_rest, import_torch
 from napari_sam.gui.compute.windows import WindowSearch, first_windows, hover_windows, plan_of, view_window
@@ -20,8 +22,8 @@ from napari_sam.gui.qt.worker import Token
 __all__ = ["Answer", "Engine", "Factory", "ModelChoice", "PrefetchJob", "SegmentJob", "load_predictor"]
 
 Factory = Callable[[ModelChoice, Report], PredictorLike]
-AnyJob = SegmentJob | HoverJob | PrefetchJob
-AnyAnswer = Answer | HoverAnswer
+AnyJob = SegmentJob | WalkJob | HoverJob | PrefetchJob
+AnyAnswer = Answer | Step | HoverAnswer
 
 
 class Engine:
@@ -78,6 +80,8 @@ class Engine:
             return self._hover(job, token)
         if isinstance(job, PrefetchJob):
             return self._prefetch(job, token)
+        if isinstance(job, WalkJob):
+            return self._walk(job, token)
         predictor = self._predictor(job.model)
         _stop_if(token.cancelled)
         if not plan_of(job, predictor).is_whole:
@@ -116,6 +120,16 @@ class Engine:
         objects = tuple(search.find(one) for one in job.prompts)
         _stop_if(token.superseded)
         return Answer(objects, search.notes, compose_all(objects), search.decode_s)
+
+    def _walk(self, job: WalkJob, token: Token) -> Step:
+        predictor = self._predictor(job.base.model)
+
+        def look(position: int, window: Window | None) -> tuple[Any, Window]:
+            _stop_if(token.cancelled)
+            placed = self._embeddings.get(predictor, job.base, window, token.cancelled, quiet=True)
+            return placed.embedding, placed.window
+
+        return job.walks.look(predictor, look)
 
     def _hover(self, job: HoverJob, token: Token) -> HoverAnswer:
         if self._loaded is None or self._loaded[0] != job.base.model:

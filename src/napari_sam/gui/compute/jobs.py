@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from napari_sam.automatic.walks import Propagation
 from napari_sam.geometry.window import Window
 from napari_sam.gui.compute.candidates import Candidates, Piece
 from napari_sam.gui.prompting.prompts import ObjectPrompts
@@ -91,6 +92,27 @@ class PrefetchJob:
     """
 
     base: SegmentJob
+
+    @property
+    def key(self) -> Hashable:
+        """What the embedding depends on."""
+        return self.base.key
+
+
+@dataclass(frozen=True, eq=False)
+class WalkJob:
+    """Look for an object on the next plane of a walk through the stack.
+
+    Attributes
+    ----------
+    base : SegmentJob
+        That plane, without prompts.
+    walks : Propagation
+        Where the object was found so far; not changed by the look.
+    """
+
+    base: SegmentJob
+    walks: Propagation
 
     @property
     def key(self) -> Hashable:

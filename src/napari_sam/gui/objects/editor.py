@@ -136,7 +136,7 @@ class ObjectEditor:
 
     def commit(self, scene: Scene, settings: CommitSettings) -> str:
         """Write what the proposal layer shows; the prompts of the plane are cleared."""
-        objects = self._objects()
+        objects = self.objects()
         draft = read_draft(self._layers(), scene.state, scene.plane)
         draft, ids, plan, refused = self._planned(draft, settings)
         edited = draft.edited
@@ -156,7 +156,7 @@ class ObjectEditor:
         after = scene.state.without(scene.plane)
         self.last = written
         self._do(Edit(label, scene.state, after, patch, self.records.change(records)))
-        self._select(written[-1])
+        self.select(written[-1])
         return wording.committed_text(written, edited, patch, settings, refused)
 
     def edit_object(self, scene: Scene, object_id: int | None = None) -> str:
@@ -164,7 +164,7 @@ class ObjectEditor:
 
         The prompts and the choice it was made with come back if it is still what they led to.
         """
-        region = self._meant(scene, object_id)
+        region = self.meant(scene, object_id)
         record = self.records.get(region.id, scene.plane)
         state = scene.state.without(scene.plane)
         comes_back = (
@@ -178,7 +178,7 @@ class ObjectEditor:
         source = f"object {region.id}"
         mask = MaskPrompt(scene.plane, region.top_left, region.mask, region.id, source, by_prompts=comes_back)
         self._do(Edit(f"edit {source}", scene.state, state.with_mask(scene.plane, mask)))
-        self._select(region.id)
+        self.select(region.id)
         return f"Editing object {region.id}: add prompts, then commit it again. Clear leaves it as it is."
 
     def delete_object(self, scene: Scene, object_id: int | None = None) -> str:
@@ -201,7 +201,7 @@ class ObjectEditor:
         if ids is None and scene.mode == SEMANTIC:
             founds = [self._meant_everywhere(scene, None)[0]]
         else:
-            founds = [self._everywhere(scene.plane, one) for one in others]
+            founds = [self.everywhere(scene.plane, one) for one in others]
         regions = [region for found in founds for region in found.regions]
         if not regions:
             raise PromptError(f"There is no {wording.ids_text(others)} on this slice.")
@@ -214,7 +214,7 @@ class ObjectEditor:
                 state = state.without(region.plane)
         label = f"merge {wording.ids_text(others)} into {into}"
         self._do(Edit(label, scene.state, state, patch, change))
-        self._select(into)
+        self.select(into)
         return wording.merged_text(others, into, all(found.everywhere for found in founds))
 
     def check_mode(self, mode: str) -> None:
@@ -231,7 +231,7 @@ class ObjectEditor:
 
     def id_at(self, plane: Plane, cursor: Sequence[float]) -> int:
         """Return the id of the object under a position in world coordinates; 0 for none."""
-        return label_at(self._objects(), plane, cursor)[0] if len(cursor) else 0
+        return label_at(self.objects(), plane, cursor)[0] if len(cursor) else 0
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -291,7 +291,8 @@ class ObjectEditor:
     def _do(self, edit: Edit) -> None:
         self._perform(replace(edit, layer_id=str(self._layers().objects.unique_id)))
 
-    def _objects(self) -> Labels:
+    def objects(self) -> Labels:
+        """Return the layer to write to; raises PromptError if it does not fit the image any more."""
         layers = self._layers()
         shape, wanted = tuple(layers.objects.data.shape), tuple(layers.proposal.data.shape)
         if shape != wanted:
@@ -303,7 +304,7 @@ class ObjectEditor:
 
     def _planned(self, draft: Draft, settings: CommitSettings) -> tuple[Draft, dict[int, int], Plan, dict[int, int]]:
         """Return what is written once proposed objects that are there already are left out."""
-        next_free = self._ids.next_free(self._objects())
+        next_free = self._ids.next_free(self.objects())
         ids = number_objects(draft, settings, next_free)
         plan = plan_draft(draft, ids, settings.overlap)
         if not plan.refused:
@@ -315,9 +316,9 @@ class ObjectEditor:
         ids = number_objects(draft, settings, next_free)
         return draft, ids, plan_draft(draft, ids, settings.overlap), refused
 
-    def _meant(self, scene: Scene, object_id: int | None) -> Region:
-        """Return the object a command means, on the shown plane."""
-        objects, plane = self._objects(), scene.plane
+    def meant(self, scene: Scene, object_id: int | None) -> Region:
+        """Return the object a command means, on the shown plane; raises PromptError where there is none."""
+        objects, plane = self.objects(), scene.plane
         if object_id is None and len(scene.cursor):
             label, pixel = label_at(objects, plane, scene.cursor)
             if label:
@@ -335,42 +336,43 @@ class ObjectEditor:
     def _meant_everywhere(self, scene: Scene, object_id: int | None) -> tuple[Found, bool]:
         """Return the object a command means on all its planes, and whether it is a piece of a class instead."""
         if object_id is None:
-            region = self._meant(scene, None)
+            region = self.meant(scene, None)
             if scene.mode == SEMANTIC:
                 return Found((region,), True), True
             object_id = region.id
-        found = self._everywhere(scene.plane, object_id)
+        found = self.everywhere(scene.plane, object_id)
         if not found.regions:
             raise PromptError(f"There is no object {object_id}.")
         return found, False
 
-    def _everywhere(self, plane: Plane, object_id: int) -> Found:
+    def everywhere(self, plane: Plane, object_id: int) -> Found:
+        """Return an object on all its planes; raises PromptError for an id that no object can have."""
         if object_id <= 0:
             raise PromptError(f"Objects have ids from 1; {object_id} is background.")
-        return find_everywhere(self._objects(), plane, object_id, self.records.planes(object_id))
+        return find_everywhere(self.objects(), plane, object_id, self.records.planes(object_id))
 
     def _to_merge(self, scene: Scene, ids: Sequence[int] | None) -> tuple[int, list[int]]:
         if ids is None:
-            into, under = int(self._objects().selected_label), self.id_at(scene.plane, scene.cursor)
+            into, under = int(self.objects().selected_label), self.id_at(scene.plane, scene.cursor)
             ids = [into, under]
             if under == 0 or into <= 0:
                 raise PromptError("Select the object that stays, then point at the one that shall join it.")
         into, others = int(ids[0]) if ids else 0, sorted({int(one) for one in ids} - set(ids[:1]))
         if not others:
             raise PromptError("Merging takes two objects: the one that stays, and another that joins it.")
-        if into <= 0 or (scene.mode == INSTANCE and not self._everywhere(scene.plane, into).regions):
+        if into <= 0 or (scene.mode == INSTANCE and not self.everywhere(scene.plane, into).regions):
             raise PromptError(f"There is no object {into} for the others to join.")
         return into, others
 
     def _repainted(self, regions: Sequence[Region], label: int) -> LabelPatch | None:
         patches = []
         for region in regions:
-            cut = np.asarray(self._objects().data[window(region.plane, region.top_left, region.mask.shape)])
+            cut = np.asarray(self.objects().data[window(region.plane, region.top_left, region.mask.shape)])
             target = np.where(region.mask & (cut == region.id), label, cut)
             patches.append(plane_patch(region.plane, region.top_left, cut, target))
         return joined_patches([patch for patch in patches if patch is not None])
 
-    def _select(self, label: int) -> None:
+    def select(self, label: int) -> None:
         """Make an object the selected label, for napari's brush and for the next command; not while painting."""
         objects = self._layers().objects
         if str(objects.mode) == "pan_zoom" and label <= np.iinfo(objects.data.dtype).max:

@@ -44,6 +44,8 @@ class ObjectRecord:
         Its pixels as they were committed, eight to the byte.
     as_proposed : bool
         Whether the pixels were the model's, nothing painted; else the prompts alone do not bring them back.
+    propagated : bool
+        Whether they were found from the object on another plane, and nobody has looked at them since.
     """
 
     id: int
@@ -58,6 +60,7 @@ class ObjectRecord:
     shape_hw: tuple[int, int]
     packed: NDArray[np.uint8]
     as_proposed: bool = True
+    propagated: bool = False
 
     @property
     def key(self) -> Key:

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from napari_sam.automatic.walks import Stop
 from napari_sam.gui.objects.patches import LabelPatch
 from napari_sam.gui.objects.plan import SEMANTIC, CommitSettings
 
 NO_OBJECT = "Point at an object, or select its number in the objects layer."
+NO_STACK = "This image is a single plane: there is no other slice to go to."
+NOWHERE_TO_GO = "There is no slice left to go to: the object is given on all of them."
+LAYER_GONE = "Stopped: another layer takes the objects now."
 
 
 def ids_text(ids: Sequence[int]) -> str:
@@ -86,6 +90,25 @@ def merged_text(ids: Sequence[int], into: int, everywhere: bool) -> str:
     return text if everywhere else f"{text} Slices far from the shown one were not looked at."
 
 
+def walking_text(label: int, where: str, done: int, total: int) -> str:
+    """Say which slice is looked at for an object that goes through the stack."""
+    return f"Object {label} goes on to {where} ({done} of {total} slices). Cancel keeps what is done."
+
+
+def stopped_walk_text(label: int, slices: int) -> str:
+    """Say what is left of a run that was ended."""
+    return f"Object {label} was stopped; it is on {_slices(slices)} more."
+
+
+def walked_text(label: int, slices: int, removed: int, stops: Mapping[str, Stop]) -> str:
+    """Say where an object was found, where it was not, and why."""
+    text = f"Object {label} went on to {_slices(slices)}" if slices else f"Object {label} goes on to no other slice"
+    if removed:
+        text += f", and from {_slices(removed)} it is gone"
+    ends = "; ".join(f"{where}: {why}" for where, why in stops.items())
+    return f"{text}. It ends at {ends}." if ends else f"{text}."
+
+
 def mode_text(begun: str, mode: str) -> str:
     """Warn that a layer was begun in the other mode."""
     means = "an id is a class" if begun == SEMANTIC else "an id is one object"
@@ -93,6 +116,10 @@ def mode_text(begun: str, mode: str) -> str:
         f"This objects layer was begun in {begun} mode, where {means}. What is there stays as it is; in {mode} mode "
         "its numbers mean something else. To keep the two apart choose '(new layer)' for 'objects in'."
     )
+
+
+def _slices(number: int) -> str:
+    return f"{number} slice{'' if number == 1 else 's'}"
 
 
 def _changed_text(label: int, patch: LabelPatch | None) -> str:

@@ -56,10 +56,10 @@ class ObjectsPanel:
         self.table = ObjectTable()
         self.section = self._layout()
         self.table.chosen.connect(self.chosen)
-        self.edit_object.changed.connect(lambda: self.edit_requested.emit(self._one()))
-        self.delete_object.changed.connect(lambda: self.delete_requested.emit(self._one()))
+        self.edit_object.changed.connect(lambda: self.edit_requested.emit(self.chosen_id))
+        self.delete_object.changed.connect(lambda: self.delete_requested.emit(self.chosen_id))
         self.merge_objects.changed.connect(self._on_merge)
-        self.continue_object.changed.connect(lambda: self.continue_requested.emit(self._one()))
+        self.continue_object.changed.connect(lambda: self.continue_requested.emit(self.chosen_id))
         self.mode.changed.connect(self._show_mode)
         self.class_id.changed.connect(self._show_name)
         self.objects_layer.changed.connect(self._on_layer)
@@ -167,7 +167,9 @@ class ObjectsPanel:
         section.body.native.layout().addWidget(self.table)
         return section
 
-    def _one(self) -> int | None:
+    @property
+    def chosen_id(self) -> int | None:
+        """The object chosen in the table, or None."""
         return self.table.ids[0] if self.table.ids else None
 
     def _on_layer(self, layer_id: str) -> None:

@@ -1,8 +1,9 @@
 """One background thread that always works on the newest request, the most urgent first.
 
 A new job replaces the one of the same lane that waits. A running one goes on where both need the same long
-computation (the same ``key``), and is cancelled where they do not. Lanes are served in order: what the user has asked
-for, then the preview under the mouse, then work in advance; a job of a lower lane never delays one of a higher.
+computation (the same ``key``), and is cancelled where they do not. Lanes are served in order: what the user waits for,
+then a long run that was started, then the preview under the mouse, then work in advance; a job of a lower lane never
+delays one of a higher.
 Every result goes through ``deliver``, which is called in the background thread and has to pass it on to the Qt thread.
 """
 
@@ -19,8 +20,9 @@ class Lane(IntEnum):
     """How urgent a job is; lower numbers are served first."""
 
     ASKED = 0
-    HOVER = 1
-    AHEAD = 2
+    RUN = 1
+    HOVER = 2
+    AHEAD = 3
 
 
 class Job(Protocol):
@@ -96,8 +98,8 @@ class LatestWins(Generic[J, R]):
     def busy(self) -> bool:
         """Whether a job that was asked for runs or waits; the preview and work in advance do not count."""
         with self._lock:
-            runs = self._running is not None and self._running[0] == Lane.ASKED
-            return runs or Lane.ASKED in self._waiting
+            runs = self._running is not None and self._running[0] <= Lane.RUN
+            return runs or min(self._waiting, default=Lane.AHEAD) <= Lane.RUN
 
     @property
     def idle(self) -> bool:

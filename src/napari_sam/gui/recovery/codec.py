@@ -77,6 +77,7 @@ def record_to_json(record: ObjectRecord) -> Json:
         "shape": [int(length) for length in record.shape_hw],
         "packed": _pack(record.packed.tobytes()),
         "as_proposed": bool(record.as_proposed),
+        "propagated": bool(record.propagated),
     }
 
 
@@ -98,6 +99,7 @@ def record_from_json(value: Mapping[str, Any]) -> ObjectRecord:
         shape_hw=(height, width),
         packed=np.frombuffer(_unpack(value["packed"], -(-height * width // 8)), np.uint8),
         as_proposed=bool(value["as_proposed"]),
+        propagated=bool(value.get("propagated", False)),
     )
 
 

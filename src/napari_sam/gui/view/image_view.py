@@ -119,6 +119,12 @@ class ImageView:
         first, second = self._dims.order[-2:]
         return bool(first > second)
 
+    def other_axes(self) -> list[tuple[str, int]]:
+        """Return name and number of the data axes that are not displayed, the last first."""
+        ndim = len(self._shape)
+        shown = {axis - self._dims.ndim + ndim for axis in self._dims.order[-2:]}
+        return [(str(self.image.axis_labels[axis]), axis) for axis in reversed(range(ndim)) if axis not in shown]
+
     def reader(self, plane: Plane) -> PlaneReader | DrawnReader:
         """Return what reads one plane, for the background thread."""
         if not self._is_drawn:
