@@ -167,9 +167,8 @@ def test_unusable_arguments(
 
 
 def test_progress_as_lines_of_json(auto: Callable[..., Result], stack: Path, tmp_path: Path) -> None:
-    result = auto(
-        stack, tmp_path / "stack.tif", "-o", tmp_path / "out", *OPTIONS, "--planes", "1:3", "--progress", "json"
-    )
+    arguments = [stack, "-o", tmp_path / "out", *OPTIONS, "--planes", "1:3", "--progress", "json"]
+    result = auto(*arguments, stack)  # named twice: done once
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["event"] for event in events if event["event"] != "progress"] == [
         "start",
@@ -186,7 +185,7 @@ def test_progress_as_lines_of_json(auto: Callable[..., Result], stack: Path, tmp
     assert planes[-1]["seconds_left"] == 0
     assert events[-1]["status"] == "done"
     assert Path(events[-1]["report"]).exists()
-    again = auto(stack, "-o", tmp_path / "out", *OPTIONS, "--planes", "1:3", "--progress", "json")
+    again = auto(*arguments)
     assert again.exit_code == 0
     assert json.loads(again.stdout)["status"] == "unchanged"
 
