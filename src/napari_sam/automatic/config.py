@@ -32,10 +32,16 @@ class AutomaticConfig:
         64, "Most points handed to the model at a time; less is taken where that is faster or memory runs out.", low=1
     )
     pred_iou_thresh: float = parameter(
-        0.88, "Masks whose quality the model itself estimates at or below this are dropped.", advanced=False
+        0.88,
+        "Masks whose quality the model itself estimates at or below this are dropped; a job for sam_lite begins with 0.6.",
+        advanced=False,
     )
     stability_score_thresh: float = parameter(
-        0.95, "Masks that change more than this when the cut-off moves are dropped.", low=0, high=1, advanced=False
+        0.95,
+        "Masks that are less stable than this when the cut-off moves are dropped; a job for sam_lite begins with 0.6.",
+        low=0,
+        high=1,
+        advanced=False,
     )
     stability_score_offset: float = parameter(1.0, "How far the cut-off moves to find how stable a mask is.", low=0)
     box_nms_thresh: float = parameter(

@@ -40,6 +40,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             crop_n_points_downscale_factor=1,
             box_nms_thresh=0.5,
             overlap="score",
+            min_visible=0.7,
             min_area=100,
         ),
         "many-small": _preset(
@@ -49,6 +50,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             crop_n_points_downscale_factor=1,
             box_nms_thresh=0.5,
             overlap="score",
+            min_visible=0.7,
             min_area=10,
         ),
         "dense-cells": _preset(
@@ -58,6 +60,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             crop_n_points_downscale_factor=2,
             box_nms_thresh=0.5,
             overlap="score",
+            min_visible=0.7,
             min_area=10,
         ),
     }

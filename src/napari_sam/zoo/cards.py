@@ -113,7 +113,7 @@ def _bundled() -> ModelCard:
             "Apache-2.0 ImageNet weights of EfficientNet-Lite0."
         ),
         # Its estimates are as low as its masks are rough, its logits shallow: docs/sam_lite.md, "Segment everything".
-        pred_iou_thresh=0.55,
+        pred_iou_thresh=0.6,
         stability_score_thresh=0.6,
     )
 
