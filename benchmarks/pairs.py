@@ -40,10 +40,18 @@ def vit_pair(tiny: bool = False) -> Pair:
     NotInstalledError
         If the official package is missing.
     """
+    return _same_weights(official_vit(tiny), our_vit(tiny))
+
+
+def official_vit(tiny: bool = False) -> Any:
+    """Make the official one alone."""
     package = import_official()
-    if not tiny:
-        return _same_weights(package.sam_model_registry["vit_b"](), Sam(SAM_VIT_B))
-    return _same_weights(_official_small(TINY), Sam(TINY))
+    return _official_small(TINY) if tiny else package.sam_model_registry["vit_b"]().eval()
+
+
+def our_vit(tiny: bool = False) -> Sam:
+    """Make ours alone."""
+    return Sam(TINY if tiny else SAM_VIT_B).eval()
 
 
 def tiny_vit_pair() -> Pair:

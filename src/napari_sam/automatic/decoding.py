@@ -159,7 +159,7 @@ def _piece(
     with torch.inference_mode():
         for row, logits in enumerate(found.logits):
             cut = _cut(logits, upscaler, floors.offset)
-            if cut.stability < floors.stability:
+            if cut.stability < np.float32(floors.stability):  # in float32, as the official code does
                 continue
             rows.append(row)
             stability.append(cut.stability)

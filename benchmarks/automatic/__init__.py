@@ -1,0 +1,1 @@
+"""Segmenting everything: our generator beside the official one, stage by stage."""
