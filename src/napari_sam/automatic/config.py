@@ -33,12 +33,12 @@ class AutomaticConfig:
     )
     pred_iou_thresh: float = parameter(
         0.88,
-        "Masks whose quality the model itself estimates at or below this are dropped; a job for sam_lite begins with 0.6.",
+        "Masks whose quality the model itself estimates at or below this are dropped; jobs of sam_lite start with 0.6.",
         advanced=False,
     )
     stability_score_thresh: float = parameter(
         0.95,
-        "Masks that are less stable than this when the cut-off moves are dropped; a job for sam_lite begins with 0.6.",
+        "Masks that are less stable than this when the cut-off moves are dropped; jobs of sam_lite start with 0.6.",
         low=0,
         high=1,
         advanced=False,
