@@ -17,7 +17,7 @@ from napari_sam.batch.lock import held
 from napari_sam.batch.plan import Item, plan_items
 from napari_sam.batch.report import failed_entry, write_report, write_whole_table
 from napari_sam.batch.request import BatchRequest, Places
-from napari_sam.batch.tasks import Executor, PlaneTask, TaskOutcome
+from napari_sam.batch.tasks import Executor, PlaneTask, TaskOutcome, with_absolute_paths
 from napari_sam.batch.workspace import Workspace
 from napari_sam.errors import NapariSamError, OutputError
 from napari_sam.predict.predictor import CancelCheck
@@ -133,14 +133,15 @@ class _Run:
 
     def _tasks(self) -> Iterator[PlaneTask]:
         """Yield what is missing; nothing more of an input that has failed meanwhile."""
+        job, masks = with_absolute_paths(self.request.job), self.request.json_masks
         for item in self.items:
             if item.number in self.entries:
                 continue
             for plane in list(self.missing[item.number]):
                 if item.number in self.entries:
                     break
-                result = self._work.result(item, plane)
-                yield PlaneTask(item.number, item.path, plane, self.request.job, result, self.request.json_masks)
+                result = self._work.result(item, plane).absolute()
+                yield PlaneTask(item.number, item.path.absolute(), plane, job, result, masks)
 
     def _take(self, outcome: TaskOutcome) -> None:
         item, task = self.items[outcome.task.item], outcome.task
@@ -196,7 +197,7 @@ class _Run:
         )
 
     def _on_progress(self, task: PlaneTask, done: int, total: int) -> None:
-        self.tell(PlaneProgress(task.source.as_posix(), task.plane, done, total))
+        self.tell(PlaneProgress(self.items[task.item].path.as_posix(), task.plane, done, total))
 
     def _planes_done(self) -> int:
         ended = sum(self.planes[number] for number in self.entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
@@ -192,6 +193,12 @@ def run_task(
     finally:
         source.close()
     write_result(task.result, result, task.with_records, time.perf_counter() - started)
+
+
+def with_absolute_paths(job: AutomaticJob) -> AutomaticJob:
+    """Return a job whose file of weights is found from any folder: workers elsewhere have another one."""
+    checkpoint = job.model.checkpoint
+    return job if checkpoint is None else job.with_values({"checkpoint": os.path.abspath(checkpoint)})
 
 
 def _progress_of(task: PlaneTask, progress: PlaneProgress | None) -> Progress | None:

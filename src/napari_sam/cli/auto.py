@@ -135,14 +135,15 @@ def _job(path: Path | None, preset: str | None, values: dict[str, Any]) -> Autom
 @contextmanager
 def _executor(job: AutomaticJob, workers: int, scheduler: str | None) -> Iterator[tuple[Executor, dict[str, Any]]]:
     """Load the model once in any case, where it will compute: what is wrong with it is told before the work begins."""
+    from napari_sam.batch.tasks import InProcess, with_absolute_paths
+
     if scheduler is not None:
         from napari_sam.batch.cluster import Cluster
 
         with closing(Cluster(scheduler, tell)) as cluster:
-            yield cluster, asdict(cluster.model(job.model))
+            yield cluster, asdict(cluster.model(with_absolute_paths(job).model))
         return
     from napari_sam.automatic.models import predictor_for
-    from napari_sam.batch.tasks import InProcess
     from napari_sam.batch.workers import Workers
 
     predictor = predictor_for(job.model, tell)
