@@ -8,6 +8,7 @@ from napari_sam.zoo.store import find_model
 DEFAULT_MODEL = "sam_lite"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+CHECKPOINT_FILTER = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 
 
 def model_choices() -> list[tuple[str, str]]:

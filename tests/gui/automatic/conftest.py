@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cli.conftest import checkpoint  # noqa: F401 - a fixture
 from tests.gui.automatic.fakes import FakeFactory, FakeSegmenter
 
 

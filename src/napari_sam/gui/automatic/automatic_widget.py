@@ -295,17 +295,11 @@ class AutomaticWidget(AutomaticCommands):
     def _show_state(self, event: object = None) -> None:
         """Say whether the result is that of the parameters, and how the command line gives it."""
         subject, controls = self._subject, self._controls
+        one_plane = controls.scope.value == THIS_PLANE
         controls.show_note(self._outdated(subject))
         controls.results.show_summary(*self._counts(subject))
-        if subject is None:
-            controls.job_hint.value = command_line(None, None, ())
-            return
-        try:
-            position = subject.plane().index if controls.scope.value == THIS_PLANE else None
-            stack_shape = subject.source("none").stack_shape
-        except NapariSamError:
-            position, stack_shape = None, ()
-        controls.job_hint.value = command_line(subject.image, position, stack_shape)
+        position = subject.position() if subject is not None and one_plane else None
+        controls.job_hint.value = command_line(None if subject is None else subject.image, position)
 
     def _counts(self, subject: Subject | None) -> tuple[int, int | None]:
         if subject is None:

@@ -11,7 +11,6 @@ from psygnal import Signal
 
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.job import AutomaticJob
-from napari_sam.automatic.series import plane_order
 from napari_sam.errors import NapariSamError
 from napari_sam.gui.automatic.linked import Relabelling
 from napari_sam.gui.automatic.live import FilterJob, Live
@@ -102,6 +101,8 @@ class Conductor:
 
     def run_stack(self, subject: Subject, job: AutomaticJob) -> None:
         """Segment all planes; raises NapariSamError where it cannot be begun."""
+        from napari_sam.automatic.series import plane_order  # brings scipy, which opening the widget can do without
+
         subject.results.turn(subject.axes_yx())
         source = subject.source(job.stack.link)
         positions = tuple(plane_order(source.stack_axes, source.stack_shape, job.stack.link))

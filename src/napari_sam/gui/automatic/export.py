@@ -26,7 +26,7 @@ def limits_text(image: Image) -> str | None:
     return ",".join(_number(value) for value in limits)
 
 
-def command_line(image: Image | None, position: tuple[int, ...] | None, stack_shape: tuple[int, ...]) -> str:
+def command_line(image: Image | None, position: tuple[int, ...] | None = None) -> str:
     """Return the command that gives the labels of the widget.
 
     Parameters
@@ -34,14 +34,11 @@ def command_line(image: Image | None, position: tuple[int, ...] | None, stack_sh
     image : Image or None
     position : tuple of int or None
         The plane; None for all of them.
-    stack_shape : tuple of int
-        Lengths of the axes that stack planes.
     """
     path = None if image is None else getattr(image.source, "path", None)
     words = ["napari-sam", "auto", str(path) if path else "INPUT", "-o", "labels.tif", "--job", "job.toml"]
-    if position is not None and stack_shape:
-        number = int(np.ravel_multi_index(position, stack_shape))
-        words += ["--planes", f"{number}:{number + 1}"]
+    if position:
+        words += ["--planes", ",".join(f"{at}:{at + 1}" for at in position)]
     return shlex.join(words)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.gui.objects.adopt import claim
-from napari_sam.gui.segment_widget import SegmentWidget
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
+
+    from napari_sam.gui.segment_widget import SegmentWidget
 
 PLUGIN, SEGMENT = "napari-sam-studio", "Segment"
 
 
 def open_segment(viewer: Any) -> SegmentWidget | None:
     """Return the Segment widget of a viewer, opened if it is not there yet; None where there is no window."""
+    from napari_sam.gui.segment_widget import SegmentWidget
+
     window = getattr(viewer, "window", None)
     if window is None:
         return None

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_sam.automatic.config import StackConfig
-from napari_sam.automatic.link_report import LinkReport
-from napari_sam.automatic.series import SeriesLinker, Tables
 from napari_sam.gui.automatic.pieces import Pieces, Position
 
 if TYPE_CHECKING:
+    from napari_sam.automatic.link_report import LinkReport
     from napari_sam.automatic.plane import PlaneResult
+    from napari_sam.automatic.series import Tables
     from napari_sam.io.source import ImageSource
 
 
@@ -52,6 +52,8 @@ class Linking:
     """
 
     def __init__(self, source: ImageSource, config: StackConfig, relabel: Callable[[Relabelling], object]) -> None:
+        from napari_sam.automatic.series import SeriesLinker
+
         self._relabel = relabel
         self._hw = source.plane_hw
         self._linker = SeriesLinker(config, source.stack_axes)

@@ -11,8 +11,7 @@ from magicgui.widgets import ComboBox, FileEdit
 from napari_sam.automatic.config import LabelsConfig
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.gui.automatic.form import Control, Maker, ParameterForm
-from napari_sam.gui.controls import CHECKPOINT_FILTER
-from napari_sam.gui.models import DEVICES, PRECISIONS, model_choices
+from napari_sam.gui.models import CHECKPOINT_FILTER, DEVICES, PRECISIONS, model_choices
 from napari_sam.parameters import Parameter, parameters_of
 
 # What is tried out on the masks that were found already.

@@ -83,6 +83,13 @@ class Subject:
         """Return the plane shown; raises ImageError where there is none."""
         return self._view.plane()
 
+    def position(self) -> tuple[int, ...] | None:
+        """Return which plane is shown, or None where there is none."""
+        try:
+            return self._view.plane().index
+        except ImageError:
+            return None
+
     def axes_yx(self) -> tuple[int, int]:
         """Return the axes that span the planes: the displayed ones, the last two while a volume is shown."""
         try:
