@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_sam.model import fast_decoder
+from napari_sam.model import fast_decoder, fast_transformer
 from napari_sam.model.config import SAM_LITE, SamConfig
 from napari_sam.model.efficientnet_lite import ImageFeatures
+from napari_sam.model.prompt_encoder import DrawnPromptEncoder
 from napari_sam.model.sam import Sam
 from tests.model.conftest import small_config
 from tests.model.seeded import seeded_state
@@ -109,6 +110,54 @@ def test_batch_and_tile_do_not_matter(sam: Sam, batch: int, tokens: int, monkeyp
     monkeypatch.setattr(fast_decoder, "_CPU_BATCH", batch)
     monkeypatch.setattr(fast_decoder, "_CPU_UPSCALE_TOKENS", tokens)
     assert_equal(*both_ways(sam, prompts, True))
+
+
+def single_points(sam: Sam, count: int) -> dict[str, Tensor]:
+    rng = torch.Generator().manual_seed(3)
+    points = torch.rand(count, 1, 2, generator=rng) * sam.config.img_size
+    points[0, 0] = torch.tensor([0.0, sam.config.img_size - 1.0])
+    return {"points_xy": points, "labels": torch.randint(0, 2, (count, 1), generator=rng)}
+
+
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("together", [1, 7])
+def test_single_points_are_drawn_on_a_patch_only(
+    sam: Sam, count: int, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_transformer, "_together", lambda device, count: min(together, count))
+    prompts = single_points(sam, count)
+    if isinstance(sam.prompt_encoder, DrawnPromptEncoder):
+        drawn = sam.prompt_encoder.encode_compactly(*prompts.values(), None, None)
+        assert drawn.local is not None
+        assert drawn.drawn is None
+    assert_equal(*both_ways(sam, prompts, True))
+
+
+@pytest.mark.parametrize("together", [1, 4])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_only_confident_masks(sam: Sam, share: float, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_transformer, "_together", lambda device, count: min(together, count))
+    prompts = single_points(sam, 9)
+    with torch.inference_mode():
+        context = sam.image_context(features_of(sam))
+        masks, scores = sam.decode(context, **prompts)
+        floor = float(torch.quantile(scores, 1 - share)) if share else float("inf")
+        found = sam.decode_confident(context, **prompts, iou_floor=floor)
+    above = (scores > floor).flatten().nonzero().flatten()
+    assert len(above) == pytest.approx(share * 27, abs=1)
+    assert torch.equal(found.rows, above)
+    torch.testing.assert_close(found.scores, scores)
+    torch.testing.assert_close(found.masks, masks.flatten(0, 1)[above], rtol=0, atol=1e-5 * float(masks.std()))
+
+
+def test_confident_masks_of_the_plain_decoder(sam: Sam) -> None:
+    prompts = single_points(sam, 3)
+    context = sam.image_context(features_of(sam))
+    assert context.shared is None  # gradients are recorded
+    masks, scores = sam.decode(context, **prompts)
+    found = sam.decode_confident(context, **prompts, iou_floor=float(scores.detach().median()))
+    assert torch.equal(found.masks, masks.flatten(0, 1)[found.rows])
+    assert len(found.rows) == 4
 
 
 def test_order_of_prompts_is_kept(sam: Sam) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_sam.geometry.boxes import patch_box
-from napari_sam.geometry.rle import counts_to_patch, patch_to_counts
+from napari_sam.geometry.rle import counts_to_mask, counts_to_patch, patch_to_counts
 
 _EIGHT = np.ones((3, 3), np.bool_)
 
@@ -34,6 +34,9 @@ def without_small_regions(counts: NDArray[np.uint32], hw: tuple[int, int], min_a
     (counts, box), or None where nothing changed
     """
     patch, corner = _patch(counts, hw)
+    if any(area < min_area for _, area in _outside(patch.shape, corner, hw)):
+        # A strip of background beyond the mask's box may be filled itself.
+        patch, corner = counts_to_mask(counts, hw), (0, 0)
     filled = _fill_holes(patch, corner, hw, min_area)
     kept = _drop_islands(patch if filled is None else filled, min_area)
     result = filled if kept is None else kept

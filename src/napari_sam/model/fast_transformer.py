@@ -77,7 +77,7 @@ def two_way(
     """
     first, positions = image.first_layer, image.positions
     shared = first.keys if first is not None else image.tokens + as_tokens(prompts.dense)
-    step = 1 if tokens.device.type == "cpu" else len(tokens)
+    step = _together(tokens.device, len(tokens))
     keys = list(shared.expand(len(tokens), -1, -1).split(step))
     patches = [] if first is None or prompts.local is None else _patches(decoder, image, first, prompts.local)
     queries = tokens
@@ -89,6 +89,11 @@ def two_way(
     transformer = decoder.transformer
     attended = _tokens_to_image(transformer.final_attn_token_to_image, queries + tokens[:, outputs], keys, positions)
     return transformer.norm_final_attn(queries + attended), keys
+
+
+def _together(device: torch.device, count: int) -> int:
+    """Return how many prompts' images are worked on at a time: one on a processor, whose cache it fits."""
+    return 1 if device.type == "cpu" else count
 
 
 def first_layer(decoder: MaskDecoder, keys: Tensor, positions: Tensor) -> FirstLayer:
