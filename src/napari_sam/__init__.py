@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from napari_sam.automatic.config import AutomaticConfig
     from napari_sam.automatic.generator import AutomaticMaskGenerator
     from napari_sam.automatic.job import AutomaticJob
+    from napari_sam.automatic.labels import records_to_labels
     from napari_sam.automatic.stack import segment_stack
     from napari_sam.errors import NapariSamError
     from napari_sam.geometry.rle import rle_to_mask
@@ -29,6 +30,7 @@ _HOMES = {
     "Predictor": "napari_sam.predict.predictor",
     "Prompts": "napari_sam.types",
     "load_model": "napari_sam.predict.load",
+    "records_to_labels": "napari_sam.automatic.labels",
     "rle_to_mask": "napari_sam.geometry.rle",
     "segment_stack": "napari_sam.automatic.stack",
 }
@@ -44,6 +46,7 @@ __all__ = [
     "Predictor",
     "Prompts",
     "load_model",
+    "records_to_labels",
     "rle_to_mask",
     "segment_stack",
 ]
