@@ -57,7 +57,10 @@ class AutomaticConfig:
         512 / 1500, "Overlap of neighbouring crops, as a part of the shorter side.", low=0, high=1
     )
     crop_n_points_downscale_factor: int = parameter(
-        1, "The grid of a crop has this factor fewer points per side with each layer.", low=1
+        1,
+        "The grid of a crop has this factor fewer points per side with each layer.",
+        label="crop points factor",
+        low=1,
     )
     min_mask_region_area: int = parameter(
         0, "Holes and islands of a mask with fewer pixels than this are filled and removed; 0 leaves all.", low=0
@@ -138,7 +141,10 @@ class StackConfig:
     """
 
     link: Literal["none", "z", "t"] = parameter(
-        "none", "Link objects of neighbouring planes along z or t; none: every plane has its own.", choices=LINKS
+        "none",
+        "Link objects of neighbouring planes along z or t; none: every plane has its own.",
+        choices=LINKS,
+        advanced=False,
     )
     link_iou: float = parameter(
         0.3, "Overlap (IoU) from which objects of neighbouring planes are the same.", low=0, high=1
