@@ -63,7 +63,6 @@ def write_stack(folder: Path, planes: int = 5) -> Path:
 
 def tasks_of(source: Path, folder: Path, planes: int = 5, deadly: int | None = None) -> Iterator[PlaneTask]:
     """Make a task for every plane of a stack; one of them deadly."""
-    folder.mkdir(exist_ok=True)
     for z in range(planes):
         index = Deadly((z,)) if z == deadly else (z,)
         yield PlaneTask(0, source, index, JOB, folder / f"{z}.npz")

@@ -51,7 +51,7 @@ class Cluster:
         If dask.distributed is not installed, or the scheduler cannot be reached.
     """
 
-    def __init__(self, address: str, on_message: MessageCallback = log_message, timeout_s: float = 30.0) -> None:
+    def __init__(self, address: str, on_message: MessageCallback = log_message, timeout_s: float = 10.0) -> None:
         self._client = _connect(address, timeout_s)
         from napari_sam.batch.cluster_worker import ModelHolder
 
@@ -134,6 +134,7 @@ class Cluster:
 
         probe = folder / f".{uuid4().hex}.probe"
         with writing(probe):
+            folder.mkdir(parents=True, exist_ok=True)
             probe.touch()
         try:
             found = self._client.run(look, probe, on_error="return")

@@ -72,7 +72,7 @@ Told = Ready | Broken | Said | Progressed | TaskOutcome
 
 def serve(connection: Connection[Told, PlaneTask], settings: Settings) -> None:
     """Do the tasks that come through a connection until it is closed; the entry point of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     if settings.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = settings.gpu  # before torch first looks
     torch.set_num_threads(settings.threads)

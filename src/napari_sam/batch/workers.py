@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -138,7 +140,8 @@ class _Pool:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, settings), daemon=True)
         try:
-            process.start()
+            with _deaf_to_interrupts():
+                process.start()
         except OSError as error:
             raise WorkerError(f"A worker process cannot be started: {error.strerror or error}.") from error
         theirs.close()  # else nobody notices when the other end goes
@@ -209,6 +212,19 @@ class _Pool:
         self._lost_at_start = 0
         self._free_slots.pop(0)
         self._tell(f"Going on with {len(self._workers) + len(self._free_slots)} workers: others ended ({reason}).")
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Have processes that begin here ignore Ctrl-C, which goes to the whole group: the parent decides what it means."""
+    if threading.current_thread() is not threading.main_thread():  # others may not set signals
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def gpu_of(slot: int, device: str) -> str | None:
