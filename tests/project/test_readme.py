@@ -18,6 +18,7 @@ from napari_sam.io.samples import sample_path
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+COMMANDS = ("demo", "predict", "auto", "evaluate", "models", "benchmark", "list")
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -73,9 +74,9 @@ def test_every_option_of_the_documented_commands_exists() -> None:
     usages = text.replace("\n    ", " ").splitlines()
     checked = 0
     for line in usages:
-        words = re.findall(r"--?[a-z-]+|[a-z]+", line.split("#")[0])
-        options = [word for word in words if word.startswith("-") and word != "-sam"]
-        path = [word for word in line.split()[1:3] if word in ("demo", "predict", "models", "benchmark", "list")]
+        words = re.findall(r"(?<![\w-])--?[a-z-]+", line.split("#")[0])
+        options = [word for word in words if word != "-sam"]
+        path = [word for word in line.split()[1:3] if word in COMMANDS]
         usage = CliRunner().invoke(app, [*path, "--help"]).output
         for option in options:
             assert re.search(rf"(?<![\w-]){option}\b", usage), (line, option)
