@@ -16,7 +16,7 @@ TEST_READY := $(VENV)/.ready-test
 LINT_READY := $(VENV)/.ready-lint
 DOCS_READY := $(VENV)/.ready-docs
 
-.PHONY: help demo test lint docs wheel wheel-test bench bench-gui clean
+.PHONY: help demo test lint docs wheel wheel-test bench bench-auto bench-gui clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make docs        build the documentation into site/"
 	@echo "make wheel-test  build the wheel, install it in a clean environment and try it there"
 	@echo "make bench       compare with the official segment-anything package"
+	@echo "make bench-auto  segmenting everything beside the official generator: time by stage, memory"
 	@echo "make bench-gui   how alive napari's window stays while the widget works"
 	@echo "make clean       remove everything that make created"
 
@@ -58,6 +59,10 @@ wheel-test: wheel
 bench: $(TEST_READY)
 	$(PIP) install --no-deps segment-anything-py mobilesam-mirror
 	$(BIN)/python -m benchmarks
+
+bench-auto: $(TEST_READY)
+	$(PIP) install --no-deps segment-anything-py mobilesam-mirror
+	$(BIN)/python -m benchmarks.automatic
 
 bench-gui: $(TEST_READY)
 	@scripts/ensure_display.sh test

@@ -31,6 +31,7 @@ from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.predict.upscale import Upscaler
 
 MODELS = ("ViT-B", "MobileSAM")
+PARTS = ("stages", "growth", "memory")
 MEMORY = ("official", "exact", "fast")
 
 
@@ -52,17 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.models:
         pair = vit_pair(options.tiny) if name == "ViT-B" else tiny_vit_pair()
         sides = _sides(pair, name)
-        runs = _interleaved(sides, pair.ours.config.img_size, options, _config(pair, options))
-        _say(stages_table(name, runs, options.points))
-        report[name] = {side: [asdict(run) for run in found] for side, found in runs.items()}
-        if name == options.models[-1] and not options.rand:
+        if "stages" in options.parts:
+            runs = _interleaved(sides, pair.ours.config.img_size, options, _config(pair, options))
+            _say(stages_table(name, runs, options.points))
+            report[name] = {side: [asdict(run) for run in found] for side, found in runs.items()}
+        if "growth" in options.parts and name == options.models[-1]:
             _growth(pair, sides, options)
         del pair, sides
         gc.collect()
-    memory = {side: _peak(side, options) for side in MEMORY}
-    _say(memory_table(memory))
+    if "memory" in options.parts:
+        memory = {side: _peak(side, options) for side in MEMORY}
+        _say(memory_table(memory))
+        report["peak_mb"] = memory
     if options.json:
-        write(options.json, json.dumps({"runs": report, "peak_mb": memory}, indent=2) + "\n")
+        write(options.json, json.dumps(report, indent=2) + "\n")
     return 0
 
 
@@ -71,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--points", type=int, default=16, help="points per side that both are asked (default 16)")
     parser.add_argument("--repeats", type=int, default=2, help="measured runs of each side (default 2)")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="tables to make")
     parser.add_argument("--rand", action="store_true", help="the answers of random weights instead of a scene")
     parser.add_argument("--densest", type=int, default=32, help="densest grid of the growth table (default 32, or 64)")
     parser.add_argument("--largest", type=int, default=4096, help="largest image of the growth table (default 4096)")
