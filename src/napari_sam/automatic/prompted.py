@@ -13,11 +13,11 @@ from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.decoding import Place, candidates_of, near_crop_edge
 from napari_sam.errors import PromptError
 from napari_sam.geometry.boxes import patch_box
-from napari_sam.geometry.masks import PlaneMask, trimmed
+from napari_sam.geometry.masks import PlaneMask
 from napari_sam.geometry.rle import counts_to_patch, patch_to_counts
 from napari_sam.model.common import Progress
 from napari_sam.predict.embedding import Embedding
-from napari_sam.predict.mask_hint import QUESTIONS, prompts_from_mask
+from napari_sam.predict.mask_hint import prompts_from_mask
 from napari_sam.predict.predictor import CancelCheck, Predictor
 from napari_sam.types import Prompts
 
@@ -149,22 +149,14 @@ def candidates_from_masks(
 ) -> Prompted:
     """Ask about objects of which a mask is known, which may overlap: their ids, and masks in the picture.
 
-    Each is asked about three times (:data:`napari_sam.predict.mask_hint.QUESTIONS`); the pixels that most answers agree
-    on become the candidate, predicted IoU and stability are the means. The rest is as in
+    Each is asked about as a low-resolution mask with a point inside: of rough masks (too small, too large, boxes) that
+    finds more than with the box around it, which holds on to the wrong outline. The rest is as in
     :func:`candidates_from_points`.
     """
     place = Place.whole(embedding.image_hw) if place is None else place
-    if not masks:
-        return Prompted(Candidates.empty(place.image_hw), np.zeros(0, np.int64))
-    answers = []
-    for number, question in enumerate(QUESTIONS):
-        prompts = [prompts_from_mask(mask, embedding.frame, **question) for mask in masks.values()]
-        part = None if progress is None else _part(progress, number, len(prompts))
-        answers.append(_ask(predictor, embedding, prompts, False, place, part, cancelled))
-    points = [prompts_from_mask(mask, embedding.frame, box=False, logits=False).points_yx for mask in masks.values()]
-    points_yx = np.concatenate([point for point in points if point is not None])
-    corner_yx = np.array(place.crop_xyxy[1::-1], np.float64)
-    return Prompted(_voted(answers, place, (points_yx + corner_yx)[:, ::-1]), np.array(list(masks), np.int64))
+    prompts = [prompts_from_mask(mask, embedding.frame, box=False) for mask in masks.values()]
+    candidates = _ask(predictor, embedding, prompts, False, place, progress, cancelled)
+    return Prompted(candidates, np.array(list(masks), np.int64))
 
 
 def label_masks(labels: NDArray[np.integer]) -> dict[int, PlaneMask]:
@@ -223,27 +215,6 @@ def mask_of(candidates: Candidates, row: int) -> PlaneMask | None:
     return PlaneMask((y0, x0), counts_to_patch(candidates.rles[row], candidates.image_hw, rows, columns))
 
 
-def _voted(answers: Sequence[Candidates], place: Place, points_xy: NDArray[np.float64]) -> Candidates:
-    masks = [_majority([mask_of(answer, row) for answer in answers]) for row in range(len(answers[0]))]
-    scores = np.stack([answer.predicted_iou for answer in answers]).mean(axis=0)
-    stability = np.stack([answer.stability_score for answer in answers]).mean(axis=0)
-    return from_masks(masks, place, scores, stability, points_xy)
-
-
-def _majority(masks: Sequence[PlaneMask | None]) -> PlaneMask | None:
-    """Return the pixels that lie on most of some masks."""
-    found = [mask for mask in masks if mask is not None]
-    if 2 * len(found) <= len(masks):
-        return None
-    bounds = np.array([mask.bounds for mask in found])
-    (top, left), (bottom, right) = bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)
-    shape = int(bottom - top + 1), int(right - left + 1)
-    votes = np.zeros(shape, np.uint8)
-    for mask in found:
-        votes += mask.shifted(-int(top), -int(left)).within(shape)
-    return trimmed(PlaneMask((int(top), int(left)), 2 * votes > len(masks)))
-
-
 def _numbered(
     predictor: Predictor,
     embedding: Embedding,
@@ -274,10 +245,3 @@ def _ask(
         predictor, embedding, prompts, place=place, multimask=multimask, progress=progress, cancelled=cancelled
     )
     return Candidates.join([Candidates.empty(place.image_hw), *pieces])
-
-
-def _part(progress: Progress, number: int, count: int) -> Progress:
-    def report(done: int, total: int) -> None:
-        progress(number * count + done, len(QUESTIONS) * count)
-
-    return report

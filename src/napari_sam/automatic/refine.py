@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_sam.automatic.config import LabelsConfig, TileConfig
+from napari_sam.automatic.config import LabelsConfig, RefineConfig, TileConfig
 from napari_sam.automatic.contrast import plane_limits
 from napari_sam.automatic.decoding import Place
 from napari_sam.automatic.job import AutomaticJob
@@ -25,44 +25,12 @@ from napari_sam.geometry.window import WindowPlan
 from napari_sam.io.array_source import array_source
 from napari_sam.io.source import ImageSource
 from napari_sam.model.common import Progress
-from napari_sam.parameters import check_parameters, parameter
 from napari_sam.predict.predictor import CancelCheck, Predictor
 from napari_sam.predict.preprocess import Channels, Limits
 from napari_sam.types import MaskRecord
 
-RUNAWAYS = ("keep", "drop", "accept")
 # Of a large plane, objects are looked at in tiles of which they take at most this part of the side.
 _SHARE = 1 / 24
-
-
-@dataclass(frozen=True)
-class RefineConfig:
-    """What becomes of an object that the model sees elsewhere.
-
-    Raises
-    ------
-    ParameterError
-        If a value is not allowed.
-    """
-
-    min_agreement: float = parameter(
-        0.5,
-        "A refined mask that overlaps (IoU) the one it was made from less than this has run away.",
-        label="smallest agreement",
-        low=0,
-        high=1,
-        advanced=False,
-    )
-    runaway: Literal["keep", "drop", "accept"] = parameter(
-        "keep",
-        "Where a refined mask has run away. keep: the object stays as it was. drop: it is removed. accept: no matter.",
-        label="where it runs away",
-        choices=RUNAWAYS,
-        advanced=False,
-    )
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
 
 
 def refine_labels(

@@ -1,9 +1,9 @@
 """One object through a stack: what was found on one plane is the prompt on the next.
 
-The mask of a plane asks the model about the next one (:data:`napari_sam.predict.mask_hint.QUESTIONS`), and what most of
-the answers agree on is the mask there. A walk ends where the model is unsure, where too little of the new mask overlaps
-the old one, where the mask leaks, or where nothing is found. Between two given masks, walks come from both and meet in
-the middle; what was given is never changed.
+The mask of a plane asks the model about the next one in three ways, and what two of the answers agree on is the mask
+there. A walk ends where the model is unsure, where too little of the new mask overlaps the old one, where the mask
+leaks, or where nothing is found. Between two given masks, walks come from both and meet in the middle; what was given
+is never changed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,23 @@ from scipy import ndimage
 from napari_sam.geometry.masks import PlaneMask, trimmed
 from napari_sam.geometry.window import Window, WindowPlan, joined
 from napari_sam.parameters import check_parameters, parameter
-from napari_sam.predict.mask_hint import QUESTIONS, prompts_from_mask
+from napari_sam.predict.mask_hint import prompts_from_mask
 from napari_sam.types import Prediction, Prompts
 
 FORWARD, BACKWARD, BOTH = "forward", "backward", "both"
 DIRECTIONS = (BOTH, FORWARD, BACKWARD)
+
+_QUESTIONS = (
+    {"box": False, "point": False, "logits": True},
+    {"box": False, "point": True, "logits": True},
+    {"box": True, "point": False, "logits": False},
+)
+"""What is asked on the next plane, in words of :func:`napari_sam.predict.mask_hint.prompts_from_mask`.
+
+A box alone holds on to the old outline, a mask alone loses objects of uneven texture. The pixels that two of the three
+answers agree on follow better than any single question, all of it at once included, on the stacks of
+``scripts/evaluate_propagation.py``; and where there is no object any more, the answers differ.
+"""
 
 _SHARE = 0.25
 """Most of a window's side that the object takes where a plane is too large to be shown as a whole."""
@@ -73,7 +85,7 @@ class Stop(StrEnum):
 
     EMPTY = "nothing was found"
     SCORE = "the model is not sure"
-    OVERLAP = "it overlaps the plane before too little"
+    OVERLAP = "it hardly overlaps the one before"
     GROWTH = "it grew too much"
     TAKEN = "the pixels belong to another object"
 
@@ -340,7 +352,7 @@ def _ask(
         return None, 0.0
     answers = [
         model.predict(embedding, prompts_from_mask(inside, embedding.frame, **question), multimask=False)
-        for question in QUESTIONS
+        for question in _QUESTIONS
     ]
     votes = sum(answer.masks[0].astype(np.uint8) for answer in answers)
     # A window may stick out of the plane by less than a pixel of a coarser level.

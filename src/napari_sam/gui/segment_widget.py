@@ -76,7 +76,6 @@ class SegmentWidget(SegmentCommands):
 
     def _prepare_native(self) -> None:
         self._controls.prepare_native(self.native, list(self))
-        self._controls.stack.propagate_object.changed.connect(self._on_propagate)
         for button in self._controls.buttons():
             button.changed.connect(partial(self._on_button, button.name))
         self._controls.candidates.picked.connect(self.pick_candidate)
@@ -85,6 +84,7 @@ class SegmentWidget(SegmentCommands):
         objects.delete_requested.connect(self.delete_object)
         objects.merge_requested.connect(self.merge_objects)
         objects.continue_requested.connect(self.continue_object)
+        objects.propagate_requested.connect(self.propagate_object)
         self._images.chosen.connect(self._on_image_chosen)
         for control in self._controls.model_controls():
             control.changed.connect(self._on_model_chosen)
@@ -203,7 +203,9 @@ class SegmentWidget(SegmentCommands):
 
     def _show_axes(self) -> None:
         if self._session is not None:
-            self._controls.stack.show_axes(self._session.view.other_axes())
+            axes = self._session.view.other_axes()
+            self._controls.stack.show_axes(axes)
+            self._controls.objects.propagate_object.visible = bool(axes)
 
     # -- model and background work -----------------------------------------------------------------------------------
 
@@ -259,9 +261,6 @@ class SegmentWidget(SegmentCommands):
 
     def _on_button(self, method: str, value: object = None) -> None:
         getattr(self, method)()
-
-    def _on_propagate(self) -> None:
-        self.propagate_object(self._controls.objects.chosen_id)
 
     def _on_prompt_chosen(self, label: str) -> None:
         if self._session is not None and self._session.tools.polarity.label != label:

@@ -13,18 +13,6 @@ from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.geometry.masks import PlaneMask
 from napari_sam.types import Prompts
 
-QUESTIONS = (
-    {"box": False, "point": False, "logits": True},
-    {"box": False, "point": True, "logits": True},
-    {"box": True, "point": False, "logits": False},
-)
-"""What to ask about an object whose mask is roughly known, in words of :func:`prompts_from_mask`.
-
-A box alone holds on to the old outline, a mask alone loses objects of uneven texture. The pixels that two of the three
-answers agree on are better than those of any single question (`scripts/evaluate_propagation.py`), and where there is
-no object any more, the answers differ.
-"""
-
 _CERTAINTY = 1e-3
 """How far from 0 and 1 the probabilities stay: logits between -6.9 and 6.9, the usual range of the decoder's own."""
 

@@ -28,6 +28,8 @@ class ObjectsPanel:
         The user wants these ids to be one, or None for what the canvas says.
     continue_requested : Signal(object)
         The user wants the next commits to go to this id, or None for what the canvas says.
+    propagate_requested : Signal(object)
+        The user wants this id on the other slices, too, or None for what the canvas says.
     chosen : Signal(int)
         The user has picked an object in the table.
     layer_requested : Signal(str)
@@ -38,6 +40,7 @@ class ObjectsPanel:
     delete_requested = Signal(object)
     merge_requested = Signal(object)
     continue_requested = Signal(object)
+    propagate_requested = Signal(object)
     chosen = Signal(int)
     layer_requested = Signal(str)
 
@@ -56,10 +59,11 @@ class ObjectsPanel:
         self.table = ObjectTable()
         self.section = self._layout()
         self.table.chosen.connect(self.chosen)
-        self.edit_object.changed.connect(lambda: self.edit_requested.emit(self.chosen_id))
-        self.delete_object.changed.connect(lambda: self.delete_requested.emit(self.chosen_id))
+        self.edit_object.changed.connect(lambda: self.edit_requested.emit(self._one()))
+        self.delete_object.changed.connect(lambda: self.delete_requested.emit(self._one()))
         self.merge_objects.changed.connect(self._on_merge)
-        self.continue_object.changed.connect(lambda: self.continue_requested.emit(self.chosen_id))
+        self.continue_object.changed.connect(lambda: self.continue_requested.emit(self._one()))
+        self.propagate_object.changed.connect(lambda: self.propagate_requested.emit(self._one()))
         self.mode.changed.connect(self._show_mode)
         self.class_id.changed.connect(self._show_name)
         self.objects_layer.changed.connect(self._on_layer)
@@ -77,7 +81,13 @@ class ObjectsPanel:
 
     def buttons(self) -> tuple[PushButton, ...]:
         """Return the buttons; each is named like the command it gives."""
-        return self.edit_object, self.delete_object, self.merge_objects, self.continue_object
+        return (
+            self.edit_object,
+            self.delete_object,
+            self.merge_objects,
+            self.continue_object,
+            self.propagate_object,
+        )
 
     def show_objects(
         self, summary: str, rows: Sequence[ObjectRow], color: Callable[[int], Sequence[float] | None]
@@ -132,6 +142,9 @@ class ObjectsPanel:
         self.continue_object = _button(
             "continue_object", "Continue", "The next commits go on with the selected object, on this slice or another."
         )
+        self.propagate_object = _button(
+            "propagate_object", "Propagate", "Find the object on the slices before and after: see 'Through the stack'."
+        )
         self.objects_layer = ComboBox(
             name="objects_layer",
             label="objects in",
@@ -167,9 +180,7 @@ class ObjectsPanel:
         section.body.native.layout().addWidget(self.table)
         return section
 
-    @property
-    def chosen_id(self) -> int | None:
-        """The object chosen in the table, or None."""
+    def _one(self) -> int | None:
         return self.table.ids[0] if self.table.ids else None
 
     def _on_layer(self, layer_id: str) -> None:

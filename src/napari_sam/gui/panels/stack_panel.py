@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from magicgui.widgets import ComboBox, PushButton
+from magicgui.widgets import ComboBox
 
 from napari_sam.automatic.walks import DIRECTIONS, PropagateConfig
 from napari_sam.gui.automatic.form import ParameterForm
-from napari_sam.gui.panels.section import Section, button_row
+from napari_sam.gui.panels.section import Section, group
 from napari_sam.parameters import parameters_of
 
 
@@ -17,11 +17,6 @@ class StackPanel:
 
     def __init__(self) -> None:
         self._axes: Sequence[tuple[str, int]] = ()
-        self.propagate_object = PushButton(
-            name="propagate_object",
-            text="Propagate",
-            tooltip="Find the selected object, or the one under the cursor, on the slices before and after.",
-        )
         self.direction = ComboBox(
             name="direction",
             choices=list(DIRECTIONS),
@@ -35,11 +30,15 @@ class StackPanel:
         self.section = Section(
             "through_stack",
             "Through the stack",
-            "Take one object from this slice to the others.",
-            button_row("propagate", "Start from this slice.", self.propagate_object),
-            self.direction,
-            self.along,
-            *self._form.controls.values(),
+            "How one object is taken from this slice to the others.",
+            group(
+                "stack_settings",
+                "Where to, and when to stop.",
+                self.direction,
+                self.along,
+                *self._form.controls.values(),
+            ),
+            labels=False,
         )
         self.show_axes(())
 
