@@ -15,6 +15,7 @@ from napari_sam.automatic.plane import PlaneResult, plane_result
 from napari_sam.automatic.select import select
 from napari_sam.errors import Cancelled
 from napari_sam.geometry.rle import mask_to_counts
+from napari_sam.gui.automatic.hints import PlaneHints
 from napari_sam.gui.automatic.segmenter import Report, Watch, floor_of
 
 RADIUS = 4
@@ -62,6 +63,7 @@ class FakeSegmenter:
 
     def __init__(self) -> None:
         self.seen: list[tuple[tuple[int, ...], Any, AutomaticJob]] = []
+        self.hints: list[tuple[tuple[int, ...], str, Any]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.stop_after = 0
@@ -91,6 +93,13 @@ class FakeSegmenter:
             found = disk_candidates(hw, points, scores, floor, stability)
             yield found.take(found.predicted_iou > floor)
             watch.progress(row + 1, side)
+
+    def asked(
+        self, source: Any, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
+    ) -> Iterator[Candidates]:
+        self.hints.append((plane, hints.kind, hints.values))
+        points = [(round(row), round(column)) for row, column in hints.values[:, :2]] if hints.kind != "labels" else []
+        yield disk_candidates(source.plane_hw, points, [0.9] * len(points), 0.0, 0.0)
 
     def plane(self, source: Any, plane: tuple[int, ...], job: AutomaticJob, watch: Watch) -> PlaneResult:
         parts = list(self.candidates(source, plane, job, watch))

@@ -172,3 +172,38 @@ def test_planes_too_large_to_keep_their_masks(open_bench: Open, image: Any, fake
     assert len(bench.ids) == count
     bench.widget.undo()
     assert not bench.labels.any()
+
+
+def test_what_another_layer_knows_is_asked_about(open_bench: Open, stack: Any, fake: FakeSegmenter):
+    bench = open_bench(stack, contrast_limits=(0, 4000), scale=(1, 2, 2))
+    known = np.zeros(stack.shape, np.uint8)
+    known[1, 10:20, 10:20] = 7
+    viewer, widget = bench.viewer, bench.widget
+    labels = viewer.add_labels(known, name="threshold", scale=(1, 2, 2))
+    points = viewer.add_points([[1, 20, 30], [2, 60, 70], [1, 500, 500]], name="seeds")
+    viewer.add_labels(np.zeros((3, 3), int), name="another size")
+    boxes = viewer.add_shapes([[[2, 20, 20], [2, 20, 60], [2, 40, 60], [2, 40, 20]]], name="boxes")
+    assert widget.wait(10)
+    assert list(widget["source"].choices) == ["point grid", labels, points, boxes]
+    viewer.dims.set_current_step(0, 1)
+    for layer, kind, values in (
+        (labels, "labels", known[1]),
+        (points, "points", [[10, 15]]),
+    ):
+        bench.set(source=layer)
+        bench.run()
+        position, asked, found = fake.hints[-1]
+        assert (position, asked) == ((1,), kind)
+        np.testing.assert_allclose(found, values)
+    assert bench.labels[1, 10, 15] == 1
+    assert "Only with the point grid" in widget["job_hint"].value
+    bench.run("this stack")
+    assert [plane for plane, _, _ in fake.hints[-5:]] == [(z,) for z in range(5)]
+    assert len(bench.ids) == 2
+    assert bench.labels[2, 30, 35] > 0
+    bench.set(source=boxes)
+    bench.run()
+    np.testing.assert_allclose(fake.hints[-3][2], [[10, 10, 20, 30]])
+    viewer.layers.remove(boxes)
+    assert widget.wait(10)
+    assert widget["source"].value == "point grid"

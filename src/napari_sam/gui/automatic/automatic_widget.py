@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_warning
@@ -16,6 +16,7 @@ from napari_sam.gui.automatic.conductor import Conductor
 from napari_sam.gui.automatic.controls import SELECTED_LAYERS, THIS_PLANE, THIS_STACK, Controls
 from napari_sam.gui.automatic.export import command_line
 from napari_sam.gui.automatic.hand_over import hand_over
+from napari_sam.gui.automatic.hints import GRID, hint_choices
 from napari_sam.gui.automatic.parameters import LIVE, flat, live_values, needs_model
 from napari_sam.gui.automatic.preset_choice import CUSTOM, preset_of
 from napari_sam.gui.automatic.score_colors import COLOR_BY
@@ -29,6 +30,7 @@ from napari_sam.gui.view.looks import OURS
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Layer
 
 NO_IMAGE = "Open an image (File > Open Sample has some), then press Run."
 READY = "Ready: press Run."
@@ -53,8 +55,8 @@ class AutomaticWidget(AutomaticCommands):
         self._viewer = getattr(viewer, "__wrapped__", viewer)
         self._factory = segmenter_factory
         self._images = ImageChoice(self._viewer.layers)
-        self._controls = Controls(self._images.choices)
         self._subject = None
+        self._controls = Controls(self._images.choices, self._sources)
         self._is_open = False
         self._queue: list[Image] = []
         self._notices = Notices()
@@ -125,7 +127,8 @@ class AutomaticWidget(AutomaticCommands):
             button.changed.connect(partial(self._on_button, button.name))
         controls.form.changed.connect(self._on_parameters)
         controls.preset.changed.connect(self._on_preset)
-        controls.scope.changed.connect(self._show_state)
+        for control in (controls.scope, controls.source):
+            control.changed.connect(self._show_state)
         controls.results.chosen.connect(self.show_object)
         controls.results.color_by.changed.connect(self._on_color_by)
         self._images.chosen.connect(self._on_image_chosen)
@@ -185,6 +188,7 @@ class AutomaticWidget(AutomaticCommands):
             subject.results.recolor(COLOR_BY[self._controls.results.color_by.value])
             self._follow_looks()
             self._controls.show_status(READY)
+        self._controls.source.reset_choices()
         self._show_result()
 
     def _on_reshaped(self) -> None:
@@ -234,14 +238,25 @@ class AutomaticWidget(AutomaticCommands):
             return
         try:
             if scope == THIS_PLANE:
-                self._conductor.run_plane(subject, self.job)
+                self._conductor.run_plane(subject, self.job, self._about())
             else:
-                self._conductor.run_stack(subject, self.job)
+                self._conductor.run_stack(subject, self.job, self._about())
         except NapariSamError as error:
             self._complain(str(error))
             self._queue = []
         self._controls.show_running(self._conductor.running)
         self._show_state()
+
+    def _sources(self, widget: object = None) -> list[tuple[str, Any]]:
+        """Return what can be asked about."""
+        subject = self._subject
+        if subject is None:
+            return hint_choices(self._viewer.layers, None, None)
+        return hint_choices(self._viewer.layers, subject.image, subject.results.layer)
+
+    def _about(self) -> Layer | None:
+        chosen = self._controls.source.value
+        return None if chosen == GRID else chosen
 
     def _next(self) -> None:
         while self._queue:
@@ -299,7 +314,9 @@ class AutomaticWidget(AutomaticCommands):
         controls.show_note(self._outdated(subject))
         controls.results.show_summary(*self._counts(subject))
         position = subject.position() if subject is not None and one_plane else None
-        controls.job_hint.value = command_line(None if subject is None else subject.image, position)
+        about_grid = controls.source.value == GRID
+        line = command_line(None if subject is None else subject.image, position)
+        controls.job_hint.value = line if about_grid else f"Only with the point grid: {line}"
 
     def _counts(self, subject: Subject | None) -> tuple[int, int | None]:
         if subject is None:

@@ -12,6 +12,7 @@ from psygnal import Signal
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.errors import NapariSamError
+from napari_sam.gui.automatic.hints import layer_hints
 from napari_sam.gui.automatic.linked import Relabelling
 from napari_sam.gui.automatic.live import FilterJob, Live
 from napari_sam.gui.automatic.origin import Origin
@@ -23,6 +24,8 @@ from napari_sam.gui.automatic.segmenter import SegmenterFactory
 from napari_sam.gui.automatic.subject import Subject
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+
     from napari_sam.automatic.plane import PlaneResult
 
 # Changes of one control that follow each other as fast are taken back together.
@@ -93,21 +96,31 @@ class Conductor:
         """Whether a run is under way, or an answer on its way."""
         return self.running or self._runs.pending or self._live.pending
 
-    def run_plane(self, subject: Subject, job: AutomaticJob) -> None:
-        """Segment the plane that is shown; raises NapariSamError where it cannot be begun."""
-        plane = subject.plane()
-        subject.results.turn(plane.axes)
-        self._start(subject, RunJob(subject.source(job.stack.link), (plane.index,), job, True))
+    def run_plane(self, subject: Subject, job: AutomaticJob, about: Layer | None = None) -> None:
+        """Segment the plane that is shown; raises NapariSamError where it cannot be begun.
 
-    def run_stack(self, subject: Subject, job: AutomaticJob) -> None:
-        """Segment all planes; raises NapariSamError where it cannot be begun."""
+        Parameters
+        ----------
+        subject : Subject
+        job : AutomaticJob
+        about : Layer, optional
+            Knows where objects are; a grid of points is asked about otherwise.
+        """
+        plane = subject.plane()
+        hints = None if about is None else layer_hints(about, subject.image, plane.axes)
+        subject.results.turn(plane.axes)
+        self._start(subject, RunJob(subject.source(job.stack.link), (plane.index,), job, True, hints))
+
+    def run_stack(self, subject: Subject, job: AutomaticJob, about: Layer | None = None) -> None:
+        """Segment all planes; the rest is as in :meth:`run_plane`."""
         from napari_sam.automatic.series import plane_order  # brings scipy, which opening the widget can do without
 
+        hints = None if about is None else layer_hints(about, subject.image, subject.axes_yx())
         subject.results.turn(subject.axes_yx())
         source = subject.source(job.stack.link)
         positions = tuple(plane_order(source.stack_axes, source.stack_shape, job.stack.link))
         single = len(positions) == 1
-        self._start(subject, RunJob(source, positions, job, single))
+        self._start(subject, RunJob(source, positions, job, single, hints))
         if not single:
             subject.results.begin_stack(job)
 

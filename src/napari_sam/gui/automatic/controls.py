@@ -20,6 +20,7 @@ from napari_sam.gui.qt.combo import ElideCurrent
 from napari_sam.gui.qt.scroll import RoomForLines, SideFit
 
 THIS_PLANE, THIS_STACK, SELECTED_LAYERS = "this plane", "this stack", "selected layers"
+Choices = Callable[[Any], list[tuple[str, Any]]]
 SCOPES = (THIS_PLANE, THIS_STACK, SELECTED_LAYERS)
 
 
@@ -30,9 +31,11 @@ class Controls:
     ----------
     image_choices : callable
         Returns (text, layer) of the image layers, called whenever the choices are reset.
+    source_choices : callable
+        Returns (text, layer) of what can be asked about.
     """
 
-    def __init__(self, image_choices: Callable[[Any], list[tuple[str, Any]]]) -> None:
+    def __init__(self, image_choices: Choices, source_choices: Choices) -> None:
         self.image = ComboBox(name="image", choices=image_choices, nullable=True, tooltip="The image layer to segment.")
         self.preset = ComboBox(name="preset", choices=preset_choices(), tooltip=preset_tooltip())
         self.scope = ComboBox(
@@ -41,6 +44,13 @@ class Controls:
             value=THIS_PLANE,
             tooltip="this plane: what the viewer shows; thresholds can be tried out afterwards. this stack: all "
             "planes of the image. selected layers: all planes of each image selected in the layer list.",
+        )
+        self.source = ComboBox(
+            name="source",
+            label="ask about",
+            choices=source_choices,
+            tooltip="point grid: finds what is there. A layer: its labels, points or boxes say where objects are, and "
+            "each is asked about; refines what StarDist, Cellpose, a threshold or a detector has found.",
         )
         self.form = make_form()
         self.run = _button("run", "Run", "Segment everything.")
@@ -69,6 +79,7 @@ class Controls:
                 self.form["model"],
                 self.preset,
                 self.scope,
+                self.source,
                 *self._plain(),
             ),
             button_row("start", "Segment everything.", self.run),
@@ -119,7 +130,7 @@ class Controls:
     def show_running(self, running: bool) -> None:
         """Offer to cancel instead of to run, and leave the image alone meanwhile."""
         self.busy.show(running)
-        for control in (self.run, self.image, self.scope):
+        for control in (self.run, self.image, self.scope, self.source):
             control.enabled = not running
 
     def buttons(self) -> Iterator[PushButton]:

@@ -24,7 +24,8 @@ def open_segment(viewer: Any) -> SegmentWidget | None:
     for widget in window.dock_widgets.values():
         if isinstance(widget, SegmentWidget):
             return widget
-    opened = window.add_plugin_dock_widget(PLUGIN, SEGMENT)[1]
+    dock, opened = window.add_plugin_dock_widget(PLUGIN, SEGMENT, tabify=True)
+    dock.raise_()
     return opened if isinstance(opened, SegmentWidget) else None
 
 

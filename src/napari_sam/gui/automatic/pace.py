@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 # Before that nobody can tell.
 FIRST_S = 1.0
-FIRST_PART = 0.02
+FIRST_PART = 0.004
 SMOOTH = 0.2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,11 +15,15 @@ from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.job import AutomaticJob, ModelConfig
 from napari_sam.errors import Cancelled, FileFormatError, ImageError
 from napari_sam.gui.automatic.linked import Linking, Relabelling
+from napari_sam.gui.automatic.live import FilterJob, filtered
+from napari_sam.gui.automatic.origin import Origin
 from napari_sam.gui.automatic.segmenter import Report, Segmenter, SegmenterFactory, Watch
 from napari_sam.gui.qt.mainthread import MainThread
 from napari_sam.gui.qt.worker import LatestWins, Token
 
 if TYPE_CHECKING:
+    from napari_sam.automatic.plane import PlaneResult
+    from napari_sam.gui.automatic.hints import LayerHints
     from napari_sam.io.source import ImageSource
 
 # Often enough to see something happen, seldom enough not to slow it down.
@@ -39,12 +43,15 @@ class RunJob:
     job : AutomaticJob
     single : bool
         Whether it is about one plane, whose candidates are wanted.
+    hints : LayerHints or None
+        What to ask about instead of a grid.
     """
 
     source: ImageSource = field(repr=False)
     positions: tuple[tuple[int, ...], ...]
     job: AutomaticJob
     single: bool
+    hints: LayerHints | None = None
 
     @property
     def key(self) -> Hashable:
@@ -170,7 +177,7 @@ class Runs:
         self._progress = progress = _Progress()
         segmenter = self._segmenter(job.job.model, partial(self._emit, self.warned))
         self._emit(self.reported, "Segmenting ...")
-        if job.single and segmenter.keeps_candidates(job.source, job.job):
+        if job.single and (job.hints is not None or segmenter.keeps_candidates(job.source, job.job)):
             self._one_plane(segmenter, job, token, progress)
         elif job.single:
             result = segmenter.plane(job.source, job.positions[0], job.job, self._watch(job, 0, token))
@@ -190,7 +197,7 @@ class Runs:
 
     def _one_plane(self, segmenter: Segmenter, job: RunJob, token: Token, progress: _Progress) -> None:
         shown = time.monotonic()
-        for part in segmenter.candidates(job.source, job.positions[0], job.job, self._watch(job, 0, token)):
+        for part in _masks(segmenter, job, job.positions[0], self._watch(job, 0, token)):
             progress.parts.append(part)
             if time.monotonic() - shown > PREVIEW_S:
                 shown = time.monotonic()
@@ -202,7 +209,7 @@ class Runs:
         try:
             for number, position in enumerate(job.positions):
                 try:
-                    result = segmenter.plane(job.source, position, job.job, self._watch(job, number, token))
+                    result = _objects(segmenter, job, position, self._watch(job, number, token))
                 except BROKEN as error:
                     progress.broken.append((position, str(error)))
                     linking.skip(position)
@@ -230,3 +237,16 @@ class Runs:
 def loaded_part(model: ModelConfig) -> ModelConfig:
     """Return what of a model's parameters asks for loading: not what of an image it is shown."""
     return ModelConfig(model.model, model.checkpoint, model.device, model.precision)
+
+
+def _masks(segmenter: Segmenter, job: RunJob, position: tuple[int, ...], watch: Watch) -> Iterator[Candidates]:
+    if job.hints is None:
+        return segmenter.candidates(job.source, position, job.job, watch)
+    return segmenter.asked(job.source, position, job.job, job.hints.on(position), watch)
+
+
+def _objects(segmenter: Segmenter, job: RunJob, position: tuple[int, ...], watch: Watch) -> PlaneResult:
+    if job.hints is None:
+        return segmenter.plane(job.source, position, job.job, watch)
+    found = Candidates.join([Candidates.empty(job.source.plane_hw), *_masks(segmenter, job, position, watch)])
+    return filtered(FilterJob(Origin(job.job, position, found)))

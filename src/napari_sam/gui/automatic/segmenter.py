@@ -13,6 +13,7 @@ from napari_sam.gui.compute.quiet_import import collector_at_rest, import_torch
 
 if TYPE_CHECKING:
     from napari_sam.automatic.plane import PlaneResult
+    from napari_sam.gui.automatic.hints import PlaneHints
     from napari_sam.io.source import ImageSource
     from napari_sam.predict.predictor import Predictor
 
@@ -23,6 +24,8 @@ Check = Callable[[], bool]
 # By how much a threshold can be lowered without asking the model again. Every mask that is kept for it costs: of those
 # below the threshold the exact area is not computed otherwise.
 ROOM = 0.15
+# Objects that are asked about before the next look at what was found.
+AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Segmenter(Protocol):
         self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, watch: Watch
     ) -> Iterator[Candidates]:
         """Yield the masks of a plane, batch by batch, before thresholds."""
+
+    def asked(
+        self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
+    ) -> Iterator[Candidates]:
+        """Yield a mask for each thing that is known of a plane, batch by batch, before thresholds."""
 
     def plane(self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, watch: Watch) -> PlaneResult:
         """Return the objects of a plane."""
@@ -84,6 +92,31 @@ class NetworkSegmenter:
             progress=watch.progress,
             cancelled=watch.cancelled,
         )
+
+    def asked(
+        self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
+    ) -> Iterator[Candidates]:
+        """Yield the best mask for each label, point or box."""
+        from napari_sam.automatic import prompted
+
+        embedding = self._predictor.encode(
+            source.read(plane),
+            limits=job.model.shown_limits(),
+            channels=job.model.shown_channels(),
+            cancelled=watch.cancelled,
+        )
+        masks = prompted.label_masks(hints.values) if hints.kind == "labels" else {}
+        total = len(masks) or len(hints.values)
+        for start in range(0, total, AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            if hints.kind == "labels":
+                few = dict(list(masks.items())[part])
+                found = prompted.candidates_from_masks(self._predictor, embedding, few, cancelled=watch.cancelled)
+            else:
+                ask = {"points": prompted.candidates_from_points, "boxes": prompted.candidates_from_boxes}[hints.kind]
+                found = ask(self._predictor, embedding, hints.values[part], cancelled=watch.cancelled)
+            yield found.best().candidates
+            watch.progress(min(start + AT_ONCE, total), total)
 
     def plane(self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, watch: Watch) -> PlaneResult:
         """Return the objects of a plane as the command line computes them."""

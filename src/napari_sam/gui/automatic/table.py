@@ -14,12 +14,12 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 HEADINGS = {
-    "index": "object",
+    "index": "id",
     "area": "area",
     "predicted_iou": "IoU",
-    "stability_score": "stability",
+    "stability_score": "stab.",
     "row": "row",
-    "column": "column",
+    "column": "col.",
     "plane": "plane",
     "planes": "planes",
 }
