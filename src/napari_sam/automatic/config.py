@@ -11,6 +11,7 @@ from napari_sam.parameters import check_parameters, parameter
 MODES = ("exact", "fast")
 OVERLAPS = ("small", "large", "score")
 LINKS = ("none", "z", "t")
+RUNAWAYS = ("keep", "drop", "accept")
 
 _SMALLEST_TILE = 64
 
@@ -181,3 +182,33 @@ class TileConfig:
                 f"tile_size is {self.tile_size}, but must be 0 or at least {_SMALLEST_TILE}: in smaller tiles there is "
                 "nothing to recognise."
             )
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """What becomes of an object that the model sees elsewhere.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+    """
+
+    min_agreement: float = parameter(
+        0.25,
+        "A refined mask that overlaps (IoU) the one it was made from less than this has run away.",
+        label="smallest agreement",
+        low=0,
+        high=1,
+        advanced=False,
+    )
+    runaway: Literal["keep", "drop", "accept"] = parameter(
+        "keep",
+        "Where a refined mask has run away. keep: the object stays as it was. drop: it is removed. accept: no matter.",
+        label="where it runs away",
+        choices=RUNAWAYS,
+        advanced=False,
+    )
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
