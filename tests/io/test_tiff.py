@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_sam.errors import FileFormatError
 from napari_sam.io.open_image import open_image
@@ -170,6 +171,23 @@ def test_a_series_of_several_files(tmp_path: Path) -> None:
         assert_array_equal(source.read((0,)), stack[0])
         with pytest.raises(FileFormatError, match="page 1 is missing"):
             source.read((1,))
+
+
+@pytest.mark.parametrize(
+    ("mode", "compression"),
+    [("L", "tiff_lzw"), ("RGB", "tiff_lzw"), ("I;16", "tiff_lzw"), ("L", "jpeg"), ("RGB", "jpeg")],
+)
+def test_compressions_that_pillow_knows(tmp_path: Path, mode: str, compression: str) -> None:
+    rows, columns = np.mgrid[:50, :60]
+    ramps = [rows * 3 + columns + 10 * z for z in range(3)]
+    pictures = [Image.fromarray(ramp.astype(np.uint16 if mode == "I;16" else np.uint8)) for ramp in ramps]
+    pictures = [one.convert("RGB") if mode == "RGB" else one for one in pictures]
+    pictures[0].save(tmp_path / "a.tif", save_all=True, append_images=pictures[1:], compression=compression)
+    with closing(open_image(tmp_path / "a.tif")) as source:
+        assert (source.stack_shape, source.plane_hw) == ((3,), (50, 60))
+        for z, picture in enumerate(pictures):
+            window = source.read((z,), slice(5, 40), slice(7, 60)).astype(int)
+            assert np.abs(window - np.asarray(picture)[5:40, 7:60]).max() <= (0 if compression == "tiff_lzw" else 8)
 
 
 def written(path: Path, kind: str) -> Path:

@@ -12,13 +12,14 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_sam.io.layout import Selection
+from napari_sam.io.tiff_pillow import read_page
 
 _Page = tifffile.TiffPage | tifffile.TiffFrame
 _JPEG = (6, 7, 33007, 34892)
 
 
 def read_window(page: _Page, window: Selection) -> NDArray[Any]:
-    """Read a window of a page.
+    """Read a window of a page, with Pillow's help where tifffile alone does not know the compression.
 
     Parameters
     ----------
@@ -37,6 +38,16 @@ def read_window(page: _Page, window: Selection) -> NDArray[Any]:
     ValueError, OSError
         If a tile is damaged, or its compression is not supported.
     """
+    try:
+        return _read_window(page, window)
+    except ValueError as error:
+        whole = read_page(page) if "imagecodecs" in str(error) else None
+        if whole is None:
+            raise
+        return whole[window]
+
+
+def _read_window(page: _Page, window: Selection) -> NDArray[Any]:
     key = _keyframe(page)
     steps: dict[str, Any] = dict(zip(key.axes, window, strict=True))
     rows, columns = steps["Y"], steps["X"]
