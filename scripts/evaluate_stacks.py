@@ -4,10 +4,10 @@
     python scripts/evaluate_stacks.py --set points_per_side=16
 
 Stacks: "spheres" (balls of several sizes in z, noise and blur), "cells" (cells in t that drift, come, go, and of which
-one divides), "nuclei" (every third plane of 20 nuclei labelled in 3D) and "timelapse" (12 frames; the truth are tracks of
-points, so it tells only about linking). The planes of a stack are segmented once; all ways of linking are measured on
-them. Prints a Markdown table. IoU of a match is 0.5 everywhere. A switch: a true object whose partner has another id than
-on the plane before. Kept: the part of the steps of tracks in which the object under the point keeps its id.
+one divides), "nuclei" (every third plane of 20 nuclei labelled in 3D) and "timelapse" (12 frames; the truth are tracks
+of points, so it tells only about linking). The planes of a stack are segmented once; all ways of linking are measured
+on them. Prints a Markdown table. IoU of a match is 0.5 everywhere. A switch: a true object whose partner has another id
+than on the plane before. Kept: the part of the steps of tracks in which the object under the point keeps its id.
 """
 
 from __future__ import annotations
