@@ -150,6 +150,21 @@ def test_only_confident_masks(sam: Sam, share: float, together: int, monkeypatch
     torch.testing.assert_close(found.masks, masks.flatten(0, 1)[above], rtol=0, atol=1e-5 * float(masks.std()))
 
 
+@pytest.mark.parametrize("used_hw", [(1, 1), (9, 32), (32, 18), (16, 29)])
+@pytest.mark.parametrize("points", [1, 3])
+def test_padding_is_left_out(sam: Sam, used_hw: tuple[int, int], points: int) -> None:
+    prompts = single_points(sam, 5) if points == 1 else prompts_of(sam, (True, False, False), 5)
+    with torch.inference_mode():
+        context = sam.image_context(features_of(sam))
+        masks, _ = sam.decode(context, **prompts)
+        found = sam.decode_confident(context, **prompts, used_hw=used_hw)
+    rows, columns = used_hw
+    expected = masks.flatten(0, 1)
+    assert found.masks.shape == expected.shape
+    error = (found.masks - expected)[:, :rows, :columns].abs().max()
+    assert float(error) <= 1e-5 * float(masks.std())
+
+
 def test_confident_masks_of_the_plain_decoder(sam: Sam) -> None:
     prompts = single_points(sam, 3)
     context = sam.image_context(features_of(sam))

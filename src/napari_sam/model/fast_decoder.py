@@ -29,6 +29,7 @@ from napari_sam.model.prompt_encoder import EncodedPrompts
 
 _CPU_BATCH = 4  # prompts at a time: more stream their activations through memory, fewer read all weights too often
 _GPU_BATCH = 64
+_FAR_BELOW = -1e3  # logit of what was not computed
 _CPU_UPSCALE_TOKENS = 512  # image tokens upscaled at a time, so that a tile stays in the processor's cache
 
 
@@ -72,7 +73,12 @@ def image_tokens(
 
 
 def decode_confident(
-    decoder: MaskDecoder, image: ImageTokens, prompts: EncodedPrompts, wanted: slice, iou_floor: float
+    decoder: MaskDecoder,
+    image: ImageTokens,
+    prompts: EncodedPrompts,
+    wanted: slice,
+    iou_floor: float,
+    used_hw: tuple[int, int] | None = None,
 ) -> ConfidentMasks:
     """Decode N prompts on one image: what ``decoder(...)`` gives, but only the masks whose predicted IoU is enough.
 
@@ -89,7 +95,11 @@ def decode_confident(
         Outputs asked for, of ``decoder.num_mask_tokens``.
     iou_floor : float
         Masks with a predicted IoU above this are returned; with -inf all, a score of NaN too.
+    used_hw : (int, int), optional
+        Rows and columns of the masks' logits that are used: what lies beyond (padding) need not be computed, and may
+        be any number far below zero.
     """
+    size = image.size_hw if used_hw is None else _needed(decoder, image.size_hw, used_hw)
     chosen = range(decoder.num_mask_tokens)[wanted]
     masks: list[Tensor] = []
     scores = []
@@ -100,7 +110,7 @@ def decode_confident(
         scores.append(iou)
         mlps = [decoder.output_hypernetworks_mlps[i] for i in chosen]
         hyper = torch.stack([mlp(out[:, 1 + i]) for i, mlp in enumerate(mlps)], dim=1)
-        masks += _confident_masks(decoder, image, part, keys, hyper, _above(iou, iou_floor))
+        masks += _confident_masks(decoder, image, part, keys, hyper, _above(iou, iou_floor), size)
     all_scores = torch.cat(scores)
     none = all_scores.new_zeros(0, *(4 * side for side in image.size_hw))
     rows = _above(all_scores, iou_floor).flatten().nonzero().flatten()
@@ -114,9 +124,11 @@ def _confident_masks(
     keys: list[Tensor],
     hyper: Tensor,
     above: Tensor,
+    size: tuple[int, int],
 ) -> Iterator[Tensor]:
-    """Upscale the prompts with a mask ``above`` (B, M), and yield those masks (k, 4h, 4w)."""
+    """Upscale the prompts with a mask ``above`` (B, M), ``size`` of their tokens; yield those masks (k, 4h, 4w)."""
     step = len(keys[0])
+    beyond = [4 * (whole - part) for whole, part in zip(image.size_hw, size, strict=True)]
     for i, near in enumerate(keys):
         part = slice(i * step, i * step + len(near))
         some = above[part].any(dim=1).nonzero().flatten()
@@ -125,7 +137,9 @@ def _confident_masks(
         if len(some) < len(near):
             near = near[some]
         chosen = some + part.start
-        yield _masks(decoder, image, prompts.take(chosen), near, hyper[chosen])[above[chosen]]
+        near = near.unflatten(1, image.size_hw)[:, : size[0], : size[1]].flatten(1, 2)
+        masks = _masks(decoder, image.fine, prompts.take(chosen), near, hyper[chosen], size)[above[chosen]]
+        yield F.pad(masks, (0, beyond[1], 0, beyond[0]), value=_FAR_BELOW) if any(beyond) else masks
 
 
 def confident(masks: Tensor, scores: Tensor, iou_floor: float) -> ConfidentMasks:
@@ -151,11 +165,28 @@ def _prompt_tokens(decoder: MaskDecoder, prompts: EncodedPrompts) -> Tensor:
     return torch.cat([output.expand(count, -1, -1), prompts.sparse.expand(count, -1, -1)], dim=1)
 
 
-def _masks(decoder: MaskDecoder, image: ImageTokens, prompts: EncodedPrompts, keys: Tensor, hyper: Tensor) -> Tensor:
+def _masks(
+    decoder: MaskDecoder,
+    fine: tuple[Tensor, ...],
+    prompts: EncodedPrompts,
+    keys: Tensor,
+    hyper: Tensor,
+    size_hw: tuple[int, int],
+) -> Tensor:
     """Upscale image tokens (B, n, C) and multiply with ``hyper`` (B, M, c); (B, M, 4h, 4w)."""
     if isinstance(decoder, HighResMaskDecoder):
-        return _high_res_masks(decoder, image, prompts, keys, hyper)
-    return _upscaled_masks(decoder.output_upscaling, keys, hyper, image.size_hw)
+        return _high_res_masks(decoder, fine, prompts, keys, hyper, size_hw)
+    return _upscaled_masks(decoder.output_upscaling, keys, hyper, size_hw)
+
+
+def _needed(decoder: MaskDecoder, size_hw: tuple[int, int], used_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return the tokens, of a grid, that the used part of the logits depends on.
+
+    The two convolutions of a :class:`HighResMaskDecoder` see three logits further: one more token.
+    """
+    more = 1 if isinstance(decoder, HighResMaskDecoder) else 0
+    height, width = (min(size, -(-used // 4) + more) for size, used in zip(size_hw, used_hw, strict=True))
+    return height, width
 
 
 def _fine(decoder: HighResMaskDecoder, high_res: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -170,16 +201,23 @@ def _fine(decoder: HighResMaskDecoder, high_res: tuple[Tensor, ...]) -> tuple[Te
 
 
 def _high_res_masks(
-    decoder: HighResMaskDecoder, image: ImageTokens, prompts: EncodedPrompts, keys: Tensor, hyper: Tensor
+    decoder: HighResMaskDecoder,
+    fine: tuple[Tensor, ...],
+    prompts: EncodedPrompts,
+    keys: Tensor,
+    hyper: Tensor,
+    size_hw: tuple[int, int],
 ) -> Tensor:
     """Do what :meth:`HighResMaskDecoder.upscale` does, channels last, in place, and drawing only where there is ink."""
     layers = decoder.output_upscaling
     norm, up2 = cast(LayerNorm2d, layers[1]), layers[3]
-    x = F.linear(keys, *_as_linear(layers[0])).unflatten(-1, (2, 2, -1)).unflatten(1, image.size_hw)
+    x = F.linear(keys, *_as_linear(layers[0])).unflatten(-1, (2, 2, -1)).unflatten(1, size_hw)
     x = F.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps).transpose(2, 3)  # (B, h, 2, w, 2, c)
-    x = x.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2).add_(image.fine[0])
+    x = x.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+    x = x.add_(fine[0][..., : x.shape[2], : x.shape[3]])
     x = _refined(_draw_on(x, decoder.prompt_to_s8, prompts, 2).relu_(), decoder.refine_s8)
-    x = up2(x).add_(image.fine[1])
+    x = up2(x)
+    x = x.add_(fine[1][..., : x.shape[2], : x.shape[3]])
     x = _refined(_draw_on(x, decoder.prompt_to_s4, prompts, 4).relu_(), decoder.refine_s4)
     pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
     masks: Tensor = (hyper @ pixels.transpose(1, 2)).unflatten(-1, x.shape[-2:])
@@ -199,9 +237,10 @@ def _draw_on(x: Tensor, layer: nn.Conv2d, prompts: EncodedPrompts, scale: int) -
         raise ValueError("this decoder needs drawn prompts (DrawnPromptEncoder)")
     seen = F.conv2d(drawn, layer.weight, None, layer.stride, layer.padding)
     if local is None:
-        return x.add_(seen)
+        return x.add_(seen[..., : x.shape[2], : x.shape[3]])
     for image, ink, (row, column) in zip(x, seen, (local.corner_yx * scale).tolist(), strict=True):
-        image[:, row : row + ink.shape[-2], column : column + ink.shape[-1]] += ink
+        here = image[:, row : row + ink.shape[1], column : column + ink.shape[2]]
+        here += ink[:, : here.shape[1], : here.shape[2]]
     return x
 
 

@@ -150,10 +150,12 @@ class Sam(nn.Module):
         masks: Tensor | None = None,
         multimask_output: bool = True,
         iou_floor: float = float("-inf"),
+        used_hw: tuple[int, int] | None = None,
     ) -> ConfidentMasks:
         """Decode N prompts on one image, but only the masks whose predicted IoU is above ``iou_floor``.
 
-        Parameters are those of :meth:`decode`. Masks at or below the floor cost much less.
+        Parameters are those of :meth:`decode`. Masks at or below the floor cost much less, and so do logits beyond the
+        rows and columns ``used_hw``, which are any number far below zero.
         """
         features, shared = context.features, context.shared
         chosen = slice(1, None) if multimask_output else slice(0, 1)
@@ -164,7 +166,7 @@ class Sam(nn.Module):
         prompts = shared.prompt_encoder.encode_compactly(points_xy, labels, boxes_xyxy, masks)
         empty = masks is None and prompts.drawn is None
         tokens = shared.tokens if empty else shared.tokens._replace(first_layer=None)
-        return decode_confident(shared.mask_decoder, tokens, prompts, chosen, iou_floor)
+        return decode_confident(shared.mask_decoder, tokens, prompts, chosen, iou_floor, used_hw)
 
 
 def stretch_contrast(image: Tensor, percentiles: tuple[float, float]) -> Tensor:

@@ -139,7 +139,8 @@ class Executor:
         logits : Tensor of float32 on the CPU, shape (n, M, h, w)
         scores : ndarray of float32, shape (n, M)
         """
-        for found in self.decode_confident(embedding, batch, count, multimask, cancelled):
+        decode = partial(self._decode, embedding, batch, multimask, float("-inf"), None)
+        for found in self._in_batches(decode, count, count, cancelled):
             yield found.masks.unflatten(0, found.scores.shape), found.scores.numpy()
 
     def decode_confident(
@@ -149,10 +150,12 @@ class Executor:
         count: int,
         multimask: bool,
         cancelled: Callable[[], None],
-        iou_floor: float = float("-inf"),
+        iou_floor: float,
         most: int | None = None,
     ) -> Iterator[ConfidentMasks]:
         """Decode prompts of one structure, yielding the masks above ``iou_floor`` of one batch after the other.
+
+        Logits in the padding are any number far below zero.
 
         Parameters
         ----------
@@ -168,12 +171,19 @@ class Executor:
         ConfidentMasks
             Of float32 on the CPU, for n prompts.
         """
+        rows, columns = embedding.frame.logits_hw(4 * self._decoder.sam.config.grid_size)
+        used_hw = rows + 1, columns + 1  # the last pixels of the image are interpolated with the next logits
+        decode = partial(self._decode, embedding, batch, multimask, iou_floor, used_hw)
+        return self._in_batches(decode, count, most or count, cancelled)
+
+    def _in_batches(
+        self, decode: Callable[[_Place, slice], ConfidentMasks], count: int, most: int, cancelled: Callable[[], None]
+    ) -> Iterator[ConfidentMasks]:
         start = 0
         while start < count:
             cancelled()
-            place, size = self._decoder, min(self._batch, count - start, most or count)
-            part = slice(start, start + size)
-            decoded = _unless_out_of_memory(partial(self._decode, place, embedding, batch, part, multimask, iou_floor))
+            place, size = self._decoder, min(self._batch, count - start, most)
+            decoded = _unless_out_of_memory(partial(decode, place, slice(start, start + size)))
             if decoded is None:
                 self._relieve_decoder(place, size)
                 continue
@@ -182,17 +192,18 @@ class Executor:
 
     def _decode(
         self,
-        place: _Place,
         embedding: Embedding,
         batch: PromptBatch,
-        part: slice,
         multimask: bool,
         iou_floor: float,
+        used_hw: tuple[int, int] | None,
+        place: _Place,
+        part: slice,
     ) -> ConfidentMasks:
         with torch.inference_mode():
             context = self._context(place.sam, embedding)
             points, labels, boxes, masks = batch.tensors(part, place.sam.device)
-            found = place.sam.decode_confident(context, points, labels, boxes, masks, multimask, iou_floor)
+            found = place.sam.decode_confident(context, points, labels, boxes, masks, multimask, iou_floor, used_hw)
             return ConfidentMasks(found.masks.float().cpu(), found.rows.cpu(), found.scores.float().cpu())
 
     def _context(self, sam: Sam, embedding: Embedding) -> ImageContext:

@@ -37,6 +37,7 @@ class ConfidentLogits(NamedTuple):
     scores : ndarray of float32, shape (K,)
         Predicted IoU.
     logits : Tensor of float32 on the CPU, shape (K, h, w)
+        Any number far below zero in the padding.
     """
 
     asked: NDArray[np.int64]
