@@ -11,12 +11,13 @@ import numpy as np
 
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.job import AutomaticJob, ModelConfig
-from napari_sam.automatic.plane import PlaneResult, plane_result
+from napari_sam.automatic.plane import ObjectRow, PlaneResult, plane_result
 from napari_sam.automatic.select import select
 from napari_sam.errors import Cancelled
 from napari_sam.geometry.rle import mask_to_counts
 from napari_sam.gui.automatic.hints import PlaneHints
 from napari_sam.gui.automatic.segmenter import Report, Watch, floor_of
+from napari_sam.types import MaskRecord
 
 RADIUS = 4
 
@@ -98,8 +99,22 @@ class FakeSegmenter:
         self, source: Any, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
     ) -> Iterator[Candidates]:
         self.hints.append((plane, hints.kind, hints.values))
-        points = [(round(row), round(column)) for row, column in hints.values[:, :2]] if hints.kind != "labels" else []
+        points = [(round(row), round(column)) for row, column in hints.values[:, :2]]
         yield disk_candidates(source.plane_hw, points, [0.9] * len(points), 0.0, 0.0)
+
+    def refined(
+        self, source: Any, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
+    ) -> PlaneResult:
+        self.hints.append((plane, hints.kind, hints.values))
+        rows, records = [], []
+        for number in (one for one in np.unique(hints.values).tolist() if one):
+            found = np.argwhere(hints.values == number)
+            (top, left), (bottom, right) = found.min(axis=0), found.max(axis=0) + 1
+            rows.append(ObjectRow(number, len(found), 0.9, 0.9, (top, left), (top, left, bottom, right)))
+            records.append(
+                MaskRecord({"size": [0, 0], "counts": ""}, (0, 0, 0, 0), 1, 0.9, ((left, top),), 0.9, (0, 0, 0, 0))
+            )
+        return PlaneResult(hints.values.astype(np.uint32), tuple(rows), tuple(records))
 
     def plane(self, source: Any, plane: tuple[int, ...], job: AutomaticJob, watch: Watch) -> PlaneResult:
         parts = list(self.candidates(source, plane, job, watch))

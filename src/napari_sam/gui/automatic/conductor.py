@@ -206,7 +206,8 @@ class Conductor:
     def _on_single_done(self, job: RunJob, result: PlaneResult) -> None:
         subject = self._is_wanted(job)
         if subject is not None:
-            subject.results.replace_plane(Origin(job.job, job.positions[0]), result, "segment", frozenset(), id(job))
+            origin = Origin(job.job, job.positions[0])
+            subject.results.replace_plane(origin, result, "segment", frozenset(), id(job), job.keeps_ids)
 
     def _on_plane_done(self, job: RunJob, position: Position, labels: Any, pieces: Pieces) -> None:
         subject = self._is_wanted(job)

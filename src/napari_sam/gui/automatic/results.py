@@ -150,7 +150,13 @@ class Results:
             self.announce()
 
     def replace_plane(
-        self, origin: Origin, result: PlaneResult, label: str, removed: frozenset[Mark], gesture: Hashable
+        self,
+        origin: Origin,
+        result: PlaneResult,
+        label: str,
+        removed: frozenset[Mark],
+        gesture: Hashable,
+        keep_ids: bool = False,
     ) -> None:
         """Write a plane as one step that can be taken back.
 
@@ -159,21 +165,23 @@ class Results:
         origin : Origin
             The plane, and what made its objects.
         result : PlaneResult
-            Labels 1..n; where other planes have objects they are raised above theirs.
+            Where other planes have objects, its ids are raised above theirs.
         label : str
             What the user calls the step.
         removed : frozenset
             Marks of masks that the user has deleted, which are not in the result.
         gesture : hashable
             Steps of one gesture are taken back together.
+        keep_ids : bool
+            Whether ids stay as they are: those of other planes mean the same objects.
         """
         position = origin.position or ()
         others = self.pieces.take(~self.pieces.on(position))
-        offset, labels = others.highest, result.labels
+        offset, labels = 0 if keep_ids else others.highest, result.labels
         if offset:
             labels = np.where(labels > 0, labels + np.uint32(offset), 0)
         pieces = others.joined(Pieces.of(result.rows, position, offset))
-        marks = {number + offset: mark_of(record) for number, record in enumerate(result.records, start=1)}
+        marks = {row.id + offset: mark_of(record) for row, record in zip(result.rows, result.records, strict=True)}
         after = State((Shot(position, (0, 0), labels),), pieces, origin, removed, marks)
         self._do(label, after, gesture)
 

@@ -14,16 +14,17 @@ from psygnal import Signal
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.job import AutomaticJob, ModelConfig
 from napari_sam.errors import Cancelled, FileFormatError, ImageError
+from napari_sam.gui.automatic.hints import LABELS, LayerHints
 from napari_sam.gui.automatic.linked import Linking, Relabelling
 from napari_sam.gui.automatic.live import FilterJob, filtered
 from napari_sam.gui.automatic.origin import Origin
+from napari_sam.gui.automatic.pieces import Pieces
 from napari_sam.gui.automatic.segmenter import Report, Segmenter, SegmenterFactory, Watch
 from napari_sam.gui.qt.mainthread import MainThread
 from napari_sam.gui.qt.worker import LatestWins, Token
 
 if TYPE_CHECKING:
     from napari_sam.automatic.plane import PlaneResult
-    from napari_sam.gui.automatic.hints import LayerHints
     from napari_sam.io.source import ImageSource
 
 # Often enough to see something happen, seldom enough not to slow it down.
@@ -52,6 +53,11 @@ class RunJob:
     job: AutomaticJob
     single: bool
     hints: LayerHints | None = None
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether objects have the numbers of the labels that were asked about."""
+        return self.hints is not None and self.hints.kind == LABELS
 
     @property
     def key(self) -> Hashable:
@@ -177,10 +183,10 @@ class Runs:
         self._progress = progress = _Progress()
         segmenter = self._segmenter(job.job.model, partial(self._emit, self.warned))
         self._emit(self.reported, "Segmenting ...")
-        if job.single and (job.hints is not None or segmenter.keeps_candidates(job.source, job.job)):
+        if job.single and _keeps_masks(segmenter, job):
             self._one_plane(segmenter, job, token, progress)
         elif job.single:
-            result = segmenter.plane(job.source, job.positions[0], job.job, self._watch(job, 0, token))
+            result = _objects(segmenter, job, job.positions[0], self._watch(job, 0, token))
             self._emit(self.single_done, job, result)
             progress.done = 1
         else:
@@ -214,7 +220,10 @@ class Runs:
                     progress.broken.append((position, str(error)))
                     linking.skip(position)
                     continue
-                labels, pieces = linking.add(position, result)
+                if job.keeps_ids:
+                    labels, pieces = result.labels, Pieces.of(result.rows, position)
+                else:
+                    labels, pieces = linking.add(position, result)
                 self._emit(self.plane_done, job, position, labels, pieces)
                 progress.done += 1
         finally:
@@ -245,8 +254,14 @@ def _masks(segmenter: Segmenter, job: RunJob, position: tuple[int, ...], watch: 
     return segmenter.asked(job.source, position, job.job, job.hints.on(position), watch)
 
 
+def _keeps_masks(segmenter: Segmenter, job: RunJob) -> bool:
+    return segmenter.keeps_candidates(job.source, job.job) if job.hints is None else not job.keeps_ids
+
+
 def _objects(segmenter: Segmenter, job: RunJob, position: tuple[int, ...], watch: Watch) -> PlaneResult:
     if job.hints is None:
         return segmenter.plane(job.source, position, job.job, watch)
+    if job.keeps_ids:
+        return segmenter.refined(job.source, position, job.job, job.hints.on(position), watch)
     found = Candidates.join([Candidates.empty(job.source.plane_hw), *_masks(segmenter, job, position, watch)])
     return filtered(FilterJob(Origin(job.job, position, found)))

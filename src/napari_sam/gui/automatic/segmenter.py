@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.job import AutomaticJob, ModelConfig
+from napari_sam.gui.automatic.hints import POINTS, PlaneHints
 from napari_sam.gui.compute.embeddings import memory_for_embeddings
 from napari_sam.gui.compute.quiet_import import collector_at_rest, import_torch
 
 if TYPE_CHECKING:
     from napari_sam.automatic.plane import PlaneResult
-    from napari_sam.gui.automatic.hints import PlaneHints
     from napari_sam.io.source import ImageSource
     from napari_sam.predict.predictor import Predictor
 
@@ -50,7 +50,12 @@ class Segmenter(Protocol):
     def asked(
         self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
     ) -> Iterator[Candidates]:
-        """Yield a mask for each thing that is known of a plane, batch by batch, before thresholds."""
+        """Yield a mask for each point or box of a plane, batch by batch, before thresholds."""
+
+    def refined(
+        self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
+    ) -> PlaneResult:
+        """Return the objects of a plane of labels, with their ids and better outlines."""
 
     def plane(self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, watch: Watch) -> PlaneResult:
         """Return the objects of a plane."""
@@ -96,8 +101,8 @@ class NetworkSegmenter:
     def asked(
         self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
     ) -> Iterator[Candidates]:
-        """Yield the best mask for each label, point or box."""
-        from napari_sam.automatic import prompted
+        """Yield the best mask for each point or box."""
+        from napari_sam.automatic.prompted import candidates_from_boxes, candidates_from_points
 
         embedding = self._predictor.encode(
             source.read(plane),
@@ -105,18 +110,27 @@ class NetworkSegmenter:
             channels=job.model.shown_channels(),
             cancelled=watch.cancelled,
         )
-        masks = prompted.label_masks(hints.values) if hints.kind == "labels" else {}
-        total = len(masks) or len(hints.values)
-        for start in range(0, total, AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            if hints.kind == "labels":
-                few = dict(list(masks.items())[part])
-                found = prompted.candidates_from_masks(self._predictor, embedding, few, cancelled=watch.cancelled)
-            else:
-                ask = {"points": prompted.candidates_from_points, "boxes": prompted.candidates_from_boxes}[hints.kind]
-                found = ask(self._predictor, embedding, hints.values[part], cancelled=watch.cancelled)
-            yield found.best().candidates
-            watch.progress(min(start + AT_ONCE, total), total)
+        ask = candidates_from_points if hints.kind == POINTS else candidates_from_boxes
+        for start in range(0, len(hints.values), AT_ONCE):
+            few = hints.values[start : start + AT_ONCE]
+            yield ask(self._predictor, embedding, few, cancelled=watch.cancelled).best().candidates
+            watch.progress(start + len(few), len(hints.values))
+
+    def refined(
+        self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, hints: PlaneHints, watch: Watch
+    ) -> PlaneResult:
+        """Return the objects of a plane of labels, with their ids and the outlines that the model sees."""
+        from napari_sam.automatic.refine import segment_plane_from_labels
+
+        return segment_plane_from_labels(
+            self._predictor,
+            source,
+            plane,
+            hints.values,
+            job,
+            progress=watch.progress,
+            cancelled=watch.cancelled,
+        )
 
     def plane(self, source: ImageSource, plane: tuple[int, ...], job: AutomaticJob, watch: Watch) -> PlaneResult:
         """Return the objects of a plane as the command line computes them."""
