@@ -155,6 +155,14 @@ def test_labels_are_read_by_ome_zarr_and_napari(tmp_path: Path) -> None:
     assert_array_equal(node.data[0], LABELS)
     assert_array_equal(node.data[1], LABELS[..., ::2, ::2])
 
+    from napari_builtins.io import napari_get_reader
+
+    read = napari_get_reader(str(path))
+    assert read is not None
+    ((levels, *_),) = read(str(path))
+    assert [level.shape for level in levels] == [(2, 3, 1100, 1300), (2, 3, 550, 650)]
+    assert_array_equal(levels[0][1, 2], LABELS[1, 2])
+
 
 def test_labels_come_back_here(tmp_path: Path) -> None:
     labels = LABELS[0, :, :40, :50] % 300

@@ -13,6 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_sam.errors import FileFormatError
+from napari_sam.io.inputs import stem_of
 from napari_sam.io.labels import label_dtype
 from napari_sam.io.units import ome_zarr_unit, plain_unit
 from napari_sam.io.whole_file import whole_folder
@@ -125,7 +126,7 @@ def _metadata(path: Path, letters: str, levels: int, scale: Sequence[float] | No
         for level in range(levels)
     ]
     axes = [_axis(letter, name, unit) for letter, name in zip(letters, _names(letters), strict=True)]
-    multiscale = {"name": path.name.removesuffix(".zarr"), "axes": axes, "datasets": datasets, "type": "nearest"}
+    multiscale = {"name": stem_of(path), "axes": axes, "datasets": datasets, "type": "nearest"}
     return {"version": VERSION, "multiscales": [multiscale], "image-label": {"version": VERSION}}
 
 
