@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.config import AutomaticConfig
 from napari_sam.automatic.decoding import Floors, Place, candidates_of
 from napari_sam.automatic.fast import coarse_to_fine
+from napari_sam.automatic.job import suited_thresholds
 from napari_sam.automatic.select import select
 from napari_sam.errors import ParameterError
 from napari_sam.geometry.grid import crop_boxes, layer_grids
@@ -29,7 +31,8 @@ class AutomaticMaskGenerator:
     Parameters
     ----------
     predictor : Predictor
-    config : AutomaticConfig
+    config : AutomaticConfig, optional
+        Left out: the official defaults, but for thresholds that suit the model (sam_lite needs lower ones).
     point_grids : sequence of array-like, shape (N, 2), optional
         Own points (x, y in [0, 1]) for the image and each zoom layer, instead of regular grids.
 
@@ -42,12 +45,12 @@ class AutomaticMaskGenerator:
     def __init__(
         self,
         predictor: Predictor,
-        config: AutomaticConfig = AutomaticConfig(),  # noqa: B008 (immutable)
+        config: AutomaticConfig | None = None,
         point_grids: Sequence[ArrayLike] | None = None,
     ) -> None:
         self.predictor = predictor
-        self.config = config
-        self._grids = _grids(config, point_grids)
+        self.config = config or replace(AutomaticConfig(), **suited_thresholds(predictor.model.name))
+        self._grids = _grids(self.config, point_grids)
 
     def generate(
         self,

@@ -89,7 +89,7 @@ def _numbers(text: str, kind: type[_Number]) -> list[_Number] | None:
         return None
 
 
-def suited_thresholds(model: str) -> dict[str, float]:
+def suited_thresholds(model: str) -> dict[str, Any]:
     """Return the thresholds that suit a model, by parameter; the official ones for a name that nobody knows."""
     card = CARDS.get(model)
     names = ("pred_iou_thresh", "stability_score_thresh")
@@ -123,7 +123,7 @@ class AutomaticJob:
 
     def __post_init__(self) -> None:
         if self.automatic is None:
-            object.__setattr__(self, "automatic", AutomaticConfig(**suited_thresholds(self.model.model)))
+            object.__setattr__(self, "automatic", replace(AutomaticConfig(), **suited_thresholds(self.model.model)))
 
     def with_values(self, values: Mapping[str, Any]) -> AutomaticJob:
         """Return a copy with some parameters changed, each by its own name, whatever its section.
@@ -148,7 +148,7 @@ class AutomaticJob:
             raise ParameterError(f"There is no parameter called {', '.join(map(repr, sorted(remaining)))}.")
         return replace(self, **sections)
 
-    def _thresholds_of(self, model: str) -> dict[str, float]:
+    def _thresholds_of(self, model: str) -> dict[str, Any]:
         old, new = suited_thresholds(self.model.model), suited_thresholds(model)
         return {name: new[name] for name in new if new[name] != old[name] == getattr(self.automatic, name)}
 
