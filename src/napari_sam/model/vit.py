@@ -67,8 +67,7 @@ class Attention(nn.Module):
             qkv = to_windows(qkv, self.side, self.qkv.bias)
         # (B * windows, tokens, 3, heads, channels) to three of (B * windows, heads, tokens, channels), as views
         q, k, v = qkv.flatten(1, 2).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        rel_h, rel_w = self._relative_scores(q)
-        attended = _attend_in_tiles(q, k, v, rel_h, rel_w)
+        attended = _attend_in_tiles(q, k, v, self._relative_scores)
         out = attended.transpose(1, 2).flatten(2).unflatten(1, (self.side, self.side))
         if self.windowed:
             out = from_windows(out, self.side, size)
@@ -88,30 +87,32 @@ class Attention(nn.Module):
         return rel_h.flatten(2, 3), rel_w.flatten(2, 3)
 
 
-def _attend_in_tiles(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Tensor:
+def _attend_in_tiles(q: Tensor, k: Tensor, v: Tensor, relative: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
     if q.device.type != "cpu" or torch.is_grad_enabled():
-        return _attend(q, k, v, rel_h, rel_w)
+        return _attend(q, k, v, *relative(q))
     out = q.new_empty(q.shape[0], q.shape[2], q.shape[1], q.shape[3]).transpose(1, 2)  # heads side by side in memory
-    for batch, head, rows in _tiles(*q.shape[:3]):
-        queries = (batch, head, rows)
-        keys = (batch, head)
-        out[queries] = _attend(q[queries], k[keys], v[keys], rel_h[queries], rel_w[queries])
+    for part, tiles in _tiles(*q.shape[:3]):
+        queries, keys, values, attended = q[part], k[part], v[part], out[part]
+        rel_h, rel_w = relative(queries)
+        for rows in tiles:
+            tile = (slice(None), slice(None), rows)
+            attended[tile] = _attend(queries[tile], keys, values, rel_h[tile], rel_w[tile])
     return out
 
 
-def _tiles(batch: int, heads: int, tokens: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut (batch, heads, queries) into parts of about ``_TILE_SCORES`` scores."""
+def _tiles(batch: int, heads: int, tokens: int) -> Iterator[tuple[tuple[slice, slice], list[slice]]]:
+    """Cut (batch, heads) into parts, and the queries of each into tiles of about ``_TILE_SCORES`` scores."""
     per_window = heads * tokens * tokens
     if per_window <= _TILE_SCORES:
         step = _TILE_SCORES // per_window
         for start in range(0, batch, step):
-            yield slice(start, start + step), slice(None), slice(None)
+            yield (slice(start, start + step), slice(None)), [slice(None)]
         return
-    rows = max(1, _TILE_SCORES // tokens)
+    step = max(1, _TILE_SCORES // tokens)
+    rows = [slice(start, start + step) for start in range(0, tokens, step)]
     for i in range(batch):
         for head in range(heads):
-            for start in range(0, tokens, rows):
-                yield slice(i, i + 1), slice(head, head + 1), slice(start, start + rows)
+            yield (slice(i, i + 1), slice(head, head + 1)), rows
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Tensor:
