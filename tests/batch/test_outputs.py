@@ -115,7 +115,7 @@ def test_the_report_says_how_it_came_about(batch: Batch) -> None:
     assert report["model"] == MODEL
     assert report["parameters"]["automatic"]["points_per_side"] == 7
     assert report["versions"].keys() == {"napari_sam", "python", "torch", "numpy"}
-    assert report["outputs"] == {"format": "tif", "json_masks": True, "planes": None}
+    assert report["outputs"] == {"format": "tif", "json_masks": True, "planes": None, "prompts": None}
     assert report["started"] <= report["finished"]
     assert report["summary"] == {"items": 2, "done": 2, "failed": 0, "planes": 4, "objects": 9, "seconds": 1.0}
     stack = report["items"][1]

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from typer.testing import CliRunner, Result
 
-from napari_sam.automatic.job import AutomaticJob
+from napari_sam.automatic.job import AutomaticJob, ModelConfig
+from napari_sam.automatic.models import predictor_for
+from napari_sam.automatic.refine import refine_labels
 from napari_sam.automatic.stack import segment_stack
 from napari_sam.batch.jobfile import read_job
 from napari_sam.cli.main import app
@@ -234,3 +236,27 @@ def test_workers_give_the_same_bytes(auto: Callable[..., Result], stack: Path, t
         result = auto(stack, "-o", tmp_path / name, *OPTIONS, *options)
         assert result.exit_code == 0, result.output
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_labels_of_another_tool_are_refined(
+    auto: Callable[..., Result], stack: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    rough = np.zeros((6, 40, 48), np.uint16)
+    rough[1:4, 5:20, 5:22] = 7
+    rough[2:, 25:36, 28:44] = 300
+    (tmp_path / "rough").mkdir()
+    tifffile.imwrite(tmp_path / "rough" / "stack_labels.tif", rough, metadata={"axes": "ZYX"})
+    result = auto(stack, "-o", tmp_path / "out", "--prompts", tmp_path / "rough", "--runaway", "keep")
+    assert result.exit_code == 0, result.output
+    labels = tifffile.imread(tmp_path / "out" / "stack_labels.tif")
+    predictor = predictor_for(ModelConfig(checkpoint=str(checkpoint)))
+    image = tifffile.imread(stack)
+    expected = [refine_labels(predictor, plane, given) for plane, given in zip(image, rough, strict=True)]
+    assert np.array_equal(labels, np.stack(expected))
+    assert set(np.unique(labels)) <= {0, 7, 300}
+    report = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert report["items"][0]["objects"] == 2
+    tifffile.imwrite(tmp_path / "small.tif", rough[:, :20])
+    failed = auto(stack, "-o", tmp_path / "other", "--prompts", tmp_path / "small.tif")
+    assert failed.exit_code == 1
+    assert "have the shape (6, 20, 48)" in failed.stderr

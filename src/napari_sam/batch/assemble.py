@@ -74,13 +74,24 @@ class Assembler:
         return self._entry(item, layout, ids)
 
     def _link(self, item: Item, layout: Layout) -> _Ids:
+        if self.request.prompts is not None and self.request.job.stack.link == "none":
+            return self._given(item, layout)
         config = self.request.job.stack
         linker = SeriesLinker(config, layout.stack_axes)
         tables: dict[Plane, NDArray[np.uint32]] = {}
         for plane in layout.linking_order(config.link):
             tables.update(linker.add(plane, read_labels(self.work.result(item, plane))))
         tables.update(linker.finish())
-        return _Ids(tables, linker.last_id, linker.report)
+        return _Ids(tables, linker.last_id, linker.last_id, linker.report)
+
+    def _given(self, item: Item, layout: Layout) -> _Ids:
+        """Keep the ids of the prompts."""
+        tables, found = {}, np.zeros(0, np.uint32)
+        for plane in layout.planes():
+            ids = np.array([row.id for row in read_rows(self.work.result(item, plane))], np.uint32)
+            tables[plane] = np.arange(ids.max(initial=0) + 1, dtype=np.uint32)
+            found = np.union1d(found, ids)
+        return _Ids(tables, int(found.max(initial=0)), len(found), LinkReport())
 
     def _write_labels(self, item: Item, layout: Layout, ids: _Ids) -> None:
         target = self.places.labels(item.name)
@@ -133,7 +144,7 @@ class Assembler:
             "status": "done",
             "error": None,
             "seconds": round(seconds, 3),
-            "objects": ids.last,
+            "objects": ids.count,
             "planes": len(planes),
             "labels": self.places.labels(item.name).name,
             "masks": self.places.masks(item.name).name if self.request.json_masks else None,
@@ -147,6 +158,7 @@ class _Ids:
 
     tables: dict[Plane, NDArray[np.uint32]]
     last: int
+    count: int
     report: LinkReport
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def versions() -> dict[str, str]:
 
 def identity(request: BatchRequest, items: Sequence[Item], model: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run is, ready for JSON."""
+    prompts = None if request.prompts is None else {"labels": request.prompts.name, **asdict(request.refine)}
     return {
         "parameters": request.job.values(),
         "model": dict(model),
@@ -37,6 +39,7 @@ def identity(request: BatchRequest, items: Sequence[Item], model: Mapping[str, A
             "format": request.label_format,
             "json_masks": request.json_masks,
             "planes": request.planes,
+            "prompts": prompts,
         },
         "inputs": {item.key: {"name": item.name, "fingerprint": item.fingerprint} for item in items},
     }

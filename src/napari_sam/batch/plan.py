@@ -11,6 +11,7 @@ from typing import Any
 
 from napari_sam.automatic.link_report import Plane
 from napari_sam.automatic.series import linked_dimension, plane_order
+from napari_sam.batch.prompts import find_prompts
 from napari_sam.batch.request import BatchRequest
 from napari_sam.errors import NapariSamError, ParameterError
 from napari_sam.io.inputs import stem_of
@@ -51,6 +52,12 @@ class Layout:
     plane_hw: tuple[int, int]
     scale: tuple[float, ...] | None
     unit: str | None
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Shape of the input without channels."""
+        stacked = [n for n, letter in zip(self.shape, self.axes, strict=True) if letter not in "YXCS"]
+        return (*stacked, *self.plane_hw)
 
     @property
     def label_axes(self) -> str:
@@ -97,15 +104,18 @@ class Item:
         None if it cannot be used.
     error : str
         Why it cannot be used.
+    prompts : Path or None
+        Labels whose objects are refined.
     """
 
     number: int
     path: Path
     name: str
     key: str
-    fingerprint: dict[str, int]
+    fingerprint: dict[str, Any]
     layout: Layout | None = None
     error: str = ""
+    prompts: Path | None = None
 
 
 def plan_items(request: BatchRequest, root: Path) -> list[Item]:
@@ -125,15 +135,18 @@ def plan_items(request: BatchRequest, root: Path) -> list[Item]:
     items: list[Item] = []
     unfit: list[ParameterError] = []
     for number, (path, name) in enumerate(zip(request.inputs, output_names(request.inputs), strict=True)):
-        layout, error = None, ""
+        layout, error, prompts, state = None, "", None, fingerprint(path)
         try:
             layout = _layout(path, request)
+            if request.prompts is not None:
+                prompts = find_prompts(request.prompts, path, layout.plane_shape)
+                state["prompts"] = fingerprint(prompts)
         except ParameterError as problem:
             unfit.append(problem)
             error = str(problem)
         except NapariSamError as problem:
             error = str(problem)
-        items.append(Item(number, path, name, _key(path, root), fingerprint(path), layout, error))
+        items.append(Item(number, path, name, _key(path, root), state, layout, error, prompts))
     if unfit and len(unfit) == len(items):
         raise unfit[0]
     return items
@@ -165,7 +178,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def fingerprint(path: Path) -> dict[str, int]:
+def fingerprint(path: Path) -> dict[str, Any]:
     """Return size and time of the last change; of a zarr, those of its metadata and folders. Pixels are not read."""
     try:
         if not path.is_dir():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_sam.automatic.config import RefineConfig
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.errors import ParameterError
 
@@ -32,6 +33,10 @@ class BatchRequest:
         Whether to write the masks in SA-1B form as well.
     planes : str, optional
         Which planes of a stack: A:B along its first dimension, A:B,C:D along the first two.
+    prompts : Path, optional
+        A labels image whose objects are refined instead of looking for any; for several inputs, a folder of them.
+    refine : RefineConfig
+        What becomes of objects that are refined.
     resume : bool
         Go on with an earlier run of the same request.
     overwrite : bool
@@ -49,6 +54,8 @@ class BatchRequest:
     format: str | None = None
     json_masks: bool = False
     planes: str | None = None
+    prompts: Path | None = None
+    refine: RefineConfig = field(default_factory=RefineConfig)
     resume: bool = False
     overwrite: bool = False
 

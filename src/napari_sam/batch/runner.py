@@ -141,7 +141,9 @@ class _Run:
                 if item.number in self.entries:
                     break
                 result = self._work.result(item, plane).absolute()
-                yield PlaneTask(item.number, item.path.absolute(), plane, job, result, masks)
+                prompts = None if item.prompts is None else item.prompts.absolute()
+                path = item.path.absolute()
+                yield PlaneTask(item.number, path, plane, job, result, masks, prompts, self.request.refine)
 
     def _take(self, outcome: TaskOutcome) -> None:
         item, task = self.items[outcome.task.item], outcome.task

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from napari_sam.automatic.config import RefineConfig
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.automatic.plane import segment_plane
+from napari_sam.automatic.refine import segment_plane_from_labels
 from napari_sam.batch.failures import explain
 from napari_sam.batch.results import write_result
 from napari_sam.errors import Cancelled, OutputError
@@ -36,6 +39,10 @@ class PlaneTask:
         File to write, see :mod:`napari_sam.batch.results`.
     with_records : bool
         Whether the result holds the mask of each object too.
+    prompts : Path, optional
+        A labels image of the same shape, whose objects are refined instead of looking for any.
+    refine : RefineConfig
+        What becomes of those.
     """
 
     item: int
@@ -44,6 +51,8 @@ class PlaneTask:
     job: AutomaticJob
     result: Path
     with_records: bool = False
+    prompts: Path | None = None
+    refine: RefineConfig = field(default_factory=RefineConfig)
 
 
 @dataclass(frozen=True)
@@ -187,11 +196,15 @@ def run_task(
         If ``cancelled`` returned True.
     """
     started = time.perf_counter()
-    source = open_image(task.source)
-    try:
-        result = segment_plane(predictor, source, task.plane, task.job, progress=progress, cancelled=cancelled)
-    finally:
-        source.close()
+    with closing(open_image(task.source)) as source:
+        if task.prompts is None:
+            result = segment_plane(predictor, source, task.plane, task.job, progress=progress, cancelled=cancelled)
+        else:
+            with closing(open_image(task.prompts)) as given:
+                labels = given.read(task.plane)
+            result = segment_plane_from_labels(
+                predictor, source, task.plane, labels, task.job, task.refine, progress=progress, cancelled=cancelled
+            )
     write_result(task.result, result, task.with_records, time.perf_counter() - started)
 
 

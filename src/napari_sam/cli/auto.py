@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_sam.automatic.config import RefineConfig
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.cli.batch_progress import ProgressKind, reporter
 from napari_sam.cli.common import describe_model, tell
 from napari_sam.cli.options import parameter_options
 from napari_sam.cli.progress import interruptible
+from napari_sam.parameters import parameters_of
 
 if TYPE_CHECKING:
     from napari_sam.batch.tasks import Executor
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
-@parameter_options(AutomaticJob, short={"model": "-m"})
+@parameter_options(AutomaticJob, RefineConfig, short={"model": "-m"})
 def auto(
     values: dict[str, Any],
     inputs: Annotated[
@@ -58,6 +60,15 @@ def auto(
             "--planes", metavar="A:B", help="Planes of a stack, from A to before B; A:B,C:D for two dimensions."
         ),
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            metavar="LABELS",
+            exists=True,
+            help="Refine these labels (of StarDist, Cellpose, a threshold ...); for several inputs, a folder of them.",
+        ),
+    ] = None,
     format: Annotated[
         str | None, typer.Option("--format", metavar="tif|ome-zarr", help="Format of the labels. [default: tif]")
     ] = None,
@@ -87,6 +98,8 @@ def auto(
     run. Exit status: 0 all done, 1 some inputs failed (each is named, the rest is written), 2 the arguments cannot be
     used, 130 stopped with Ctrl-C (--resume goes on).
     """
+    of_refining = [one.name for one in parameters_of(RefineConfig) if one.name in values]
+    refine = RefineConfig(**{name: values.pop(name) for name in of_refining})
     chosen = _job(job, preset, values)
     if write_job is not None:
         from napari_sam.batch.jobfile import write_job as write
@@ -104,7 +117,16 @@ def auto(
     from napari_sam.io.inputs import find_inputs
 
     request = BatchRequest(
-        tuple(find_inputs(inputs, tell)), output, chosen, format, json_masks, planes, resume, overwrite
+        tuple(find_inputs(inputs, tell)),
+        output,
+        chosen,
+        format=format,
+        json_masks=json_masks,
+        planes=planes,
+        prompts=prompts,
+        refine=refine,
+        resume=resume,
+        overwrite=overwrite,
     )
     if workers is not None and scheduler is not None:
         raise typer.BadParameter("either processes here or a cluster, not both.", param_hint="--workers / --scheduler")
