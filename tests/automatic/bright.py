@@ -28,6 +28,10 @@ class Seen:
     frame: ResizeFrame
 
     @property
+    def image_hw(self) -> tuple[int, int]:
+        return self.frame.original_hw
+
+    @property
     def nbytes(self) -> int:
         return int(self.pixels.nbytes)
 
