@@ -54,6 +54,12 @@ def our_vit(tiny: bool = False) -> Sam:
     return Sam(TINY if tiny else SAM_VIT_B).eval()
 
 
+def in_bf16(sam: Sam) -> Sam:
+    """Convert a model's image encoder, as load_model does for ViT-B where the processor computes with bf16."""
+    sam.image_encoder.to(torch.bfloat16)
+    return sam
+
+
 def tiny_vit_pair() -> Pair:
     """Make MobileSAM twice.
 

@@ -8,6 +8,7 @@ on both sides. ``--rand`` leaves the answers as they are: speckles, the worst ca
 from __future__ import annotations
 
 import argparse
+import copy
 import gc
 import json
 import subprocess
@@ -25,7 +26,7 @@ from benchmarks.automatic.sides import Run, Side, official_side, our_side, pictu
 from benchmarks.automatic.tables import growth_table, heading, memory_table, stages_table
 from benchmarks.machine import peak_mb, write
 from benchmarks.official import NotInstalledError, import_official
-from benchmarks.pairs import TINY, Pair, official_vit, our_vit, tiny_vit_pair, vit_pair
+from benchmarks.pairs import TINY, Pair, in_bf16, official_vit, our_vit, tiny_vit_pair, vit_pair
 from napari_sam.automatic.config import AutomaticConfig
 from napari_sam.geometry.frame import ResizeFrame
 from napari_sam.predict.upscale import Upscaler
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 def _sides(pair: Pair, name: str) -> dict[str, Side]:
     sides = {"official": official_side(pair.official), "exact": our_side(pair.ours)}
     # What load_model chooses for ViT-B where the processor computes with bf16.
-    sides["fast"] = our_side(pair.ours, "bf16") if name == "ViT-B" else sides["exact"]
+    sides["fast"] = our_side(in_bf16(copy.deepcopy(pair.ours))) if name == "ViT-B" else sides["exact"]
     return sides
 
 
@@ -147,8 +148,11 @@ def _growth(pair: Pair, sides: dict[str, Side], options: argparse.Namespace) -> 
 
 def _once(side: str, options: argparse.Namespace) -> None:
     """Segment one image with 64 points, as one side does it, with no other model in memory."""
-    model = official_vit(options.tiny) if side == "official" else our_vit(options.tiny)
-    run = official_side(model) if side == "official" else our_side(model, "bf16" if side == "fast" else "fp32")
+    if side == "official":
+        run = official_side(official_vit(options.tiny))
+    else:
+        model = our_vit(options.tiny)
+        run = our_side(in_bf16(model) if side == "fast" else model)
     size = TINY.img_size if options.tiny else 1024
     config = AutomaticConfig(points_per_side=8, mode="fast" if side == "fast" else "exact")
     run(picture((size, size)), make_scene(size, (size, size)), config)

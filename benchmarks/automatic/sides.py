@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -112,11 +111,9 @@ def official_side(sam: Any) -> Side:
     return run
 
 
-def our_side(sam: Sam, precision: str = "fp32") -> Side:
-    """Make runs of our generator, with the image encoder in "fp32" or "bf16"."""
-    if precision == "bf16":
-        sam = copy.deepcopy(sam)
-        sam.image_encoder.to(torch.bfloat16)
+def our_side(sam: Sam) -> Side:
+    """Make runs of our generator."""
+    precision = "bf16" if next(sam.image_encoder.parameters()).dtype == torch.bfloat16 else "fp32"
     model = LoadedModel(sam, "benchmark", torch.device("cpu"), precision, "0" * 64)
 
     def run(image: NDArray[np.uint8], scene: Scene | None, config: AutomaticConfig) -> Run:
