@@ -39,7 +39,7 @@ class AutomaticConfig:
     )
     stability_score_thresh: float = parameter(
         0.95,
-        "Masks that are less stable than this when the cut-off moves are dropped; jobs of sam_lite start with 0.6.",
+        "Masks that are less stable than this when the cut-off moves are dropped; jobs of sam_lite start with 0.7.",
         low=0,
         high=1,
         advanced=False,

@@ -51,7 +51,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             min_mask_region_area=10,
             overlap="score",
             min_visible=0.8,
-            min_area=10,
+            min_area=25,
         ),
         "dense-cells": _preset(
             "Very many small objects side by side, each a fiftieth of the image or less: looks at zoomed-in parts too.",

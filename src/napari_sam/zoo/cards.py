@@ -114,7 +114,7 @@ def _bundled() -> ModelCard:
         ),
         # Its estimates are as low as its masks are rough, its logits shallow: docs/sam_lite.md, "Segment everything".
         pred_iou_thresh=0.6,
-        stability_score_thresh=0.6,
+        stability_score_thresh=0.7,
     )
 
 
