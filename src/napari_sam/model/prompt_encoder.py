@@ -215,15 +215,11 @@ class DrawnPromptEncoder(PromptEncoder):
     ) -> EncodedPrompts:
         """Encode N prompts for the inference path: a single point is drawn on the patch of tokens around it only.
 
-        A patch reaches at least 12 pixels (8 sigma) from the point, where the disk is 1e-14.
+        A patch reaches at least 12 pixels (8 sigma) from the point, where the disk is 1e-14. A GPU draws whole images
+        in less time than many patches.
         """
-        if (
-            points_xy is None
-            or labels is None
-            or points_xy.shape[1] != 1
-            or boxes_xyxy is not None
-            or masks is not None
-        ):
+        alone = boxes_xyxy is None and masks is None
+        if not alone or points_xy is None or labels is None or points_xy.shape[1] != 1 or points_xy.is_cuda:
             return self(points_xy, labels, boxes_xyxy, masks)  # type: ignore[no-any-return]
         side = min(self._PATCH, self.grid_size)
         centres = (points_xy[:, 0].float() + 0.5) / 4 - 0.5
