@@ -74,11 +74,11 @@ class AutomaticConfig:
     )
     skip_iou_thresh: float = parameter(
         0.7,
-        "In fast mode, the predicted quality above which a mask covers other points. Lower: faster, more is missed.",
+        "In fast mode, the predicted quality above which a mask covers other points, which are then not asked.",
     )
     skip_stability_thresh: float = parameter(
         0.7,
-        "In fast mode, how stable a mask has to be to cover other points. Lower: faster, more is missed.",
+        "In fast mode, how stable a mask has to be to cover other points, which are then not asked.",
         low=0,
         high=1,
     )
