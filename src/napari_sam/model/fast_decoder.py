@@ -9,7 +9,7 @@ Nothing is approximated (docs/adr/0002-networks.md); sums are only taken in anot
 - Transposed convolutions of stride 2 are matrix products on tokens; pixels are put in order only in the final masks.
 - What a drawn point changes is a small patch of the image: the rest of the first layer is shared all the same.
 - Only the masks that are asked for are computed, and the last attention only for their tokens.
-- The predicted IoU comes from a token: prompts that are not good enough are not upscaled. Nor is the padding, on demand.
+- The predicted IoU comes from a token: prompts that are not good enough are not upscaled, nor is padding nobody needs.
 
 All arithmetic is fp32: in bf16 0.4 % of the mask pixels flip.
 """
