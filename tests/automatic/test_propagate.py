@@ -162,7 +162,8 @@ def test_a_window_that_cuts_the_object_gives_way_to_a_larger_one() -> None:
     truth[0, 200:206, 100:140] = True
     truth[1, 200:206, 100:280] = True
     model = BrightModel(64)
-    (step,) = run(picture(truth), {0: truth[0]}, PropagateConfig(min_iou=0.5, min_overlap=0.2, max_growth=5), model=model)
+    config = PropagateConfig(min_iou=0.5, min_overlap=0.2, max_growth=5)
+    (step,) = run(picture(truth), {0: truth[0]}, config, model=model)
     assert np.array_equal(filled([step], truth.shape)[1], truth[1])
     assert [max(part.shape) for part in model.encoded] == [256, 400]
 

@@ -263,14 +263,12 @@ class SegmentSession:
 
     def undo(self) -> None:
         """Take back the last click, box, choice, clear, commit, edit, deletion or merge."""
-        edit = self.history.undo(self._revert)
-        if edit is None:
+        if self.history.undo(self._revert) is None:
             self.message.emit("Nothing to undo.")
 
     def redo(self) -> None:
         """Do again what was undone last."""
-        edit = self.history.redo(self._apply)
-        if edit is None:
+        if self.history.redo(self._apply) is None:
             self.message.emit("Nothing to redo.")
 
     def perform(self, edit: Edit) -> None:
