@@ -16,16 +16,15 @@ from napari_sam.automatic.job import AutomaticJob
 from napari_sam.batch.tasks import Executor, PlaneTask, TaskOutcome
 
 CHECKPOINT = Path(__file__).parent.parent / "data" / "reference" / "vit_small.safetensors"
-JOB = AutomaticJob().with_values(
-    {
-        "checkpoint": str(CHECKPOINT),
-        "device": "cpu",
-        "points_per_side": 3,
-        "pred_iou_thresh": -100.0,
-        "stability_score_thresh": 0.0,
-        "background_fraction": 1.0,
-    }
-)
+VALUES = {
+    "checkpoint": str(CHECKPOINT),
+    "device": "cpu",
+    "points_per_side": 3,
+    "pred_iou_thresh": -100.0,
+    "stability_score_thresh": 0.0,
+    "background_fraction": 1.0,
+}
+JOB = AutomaticJob().with_values(VALUES)
 
 
 class Deadly(tuple[int, ...]):

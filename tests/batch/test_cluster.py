@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from distributed import LocalCluster
+from typer.testing import CliRunner
 
 from napari_sam.automatic.models import predictor_for
 from napari_sam.batch.cluster import Cluster
 from napari_sam.batch.tasks import InProcess, PlaneTask
+from napari_sam.cli.main import app
 from napari_sam.errors import Cancelled, CheckpointError, ParameterError, WorkerError
-from tests.batch.executing import JOB, content, results, tasks_of, write_stack
+from tests.batch.executing import JOB, VALUES, content, results, tasks_of, write_stack
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,28 @@ def test_cancelling_stops_the_workers_and_the_cluster_goes_on(address: str, stac
     cluster.close()
     assert len(done) < 5
     assert len(results(Cluster(address), stack, tmp_path / "again")) == 5
+
+
+def test_the_command_writes_the_same_files(address: str, stack: Path, tmp_path: Path) -> None:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in VALUES.items()]
+    for folder, more in (("alone", []), ("cluster", ["--scheduler", address])):
+        result = CliRunner().invoke(app, ["auto", str(stack), "-o", str(tmp_path / folder), *options, *more])
+        assert result.exit_code == 0, result.output
+    for name in ("stack_labels.tif", "objects.csv"):
+        assert (tmp_path / "cluster" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    reports = [json.loads((tmp_path / folder / "run.json").read_text()) for folder in ("alone", "cluster")]
+    assert reports[0]["model"] == reports[1]["model"]
+
+
+def test_the_command_takes_processes_or_a_cluster(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ["auto", str(stack), "-o", "out", "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"]
+    result = CliRunner().invoke(app, both)
+    assert result.exit_code == 2
+    assert "not both" in result.output
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = CliRunner().invoke(app, both[:4] + both[6:])
+    assert result.exit_code == 2
+    assert "pip install 'napari-sam-studio[distributed]'" in result.output
 
 
 def test_a_model_that_cannot_be_loaded(address: str, tmp_path: Path) -> None:
