@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -85,8 +86,9 @@ class _Run:
     earlier: Earlier
     tell: EventCallback
     entries: dict[int, dict[str, Any]] = field(default_factory=dict)  # of inputs that are done or failed
-    missing: dict[int, dict[Plane, None]] = field(default_factory=dict)  # planes that the others lack, in order
-    planes: dict[int, int] = field(default_factory=dict)  # of each input
+    missing: dict[int, dict[Plane, None]] = field(default_factory=dict)  # planes without a result, in order
+    planes: int = 0  # of all inputs
+    ended: int = 0  # planes that are done, or of inputs that failed
 
     def go(self, cancelled: CancelCheck | None) -> dict[str, Any]:
         started = time.perf_counter()
@@ -99,28 +101,29 @@ class _Run:
             with closing(outcomes):
                 for outcome in outcomes:
                     self._take(outcome)
+            report = self._report()
         except NapariSamError as error:  # stopped by the user, by a full disk, by workers that are lost
             self._end("interrupted", time.perf_counter() - started)
             raise type(error)(f"{error} {self._kept()}") from error
-        report = self._report()
         self._end(report["status"], time.perf_counter() - started)
         return report
 
     def _look_at_what_is_done(self) -> None:
         for item in self.items:
-            self.planes[item.number] = sum(1 for _ in item.layout.planes()) if item.layout else 0
+            self.planes += math.prod(map(len, item.layout.ranges)) if item.layout else 0
             done = self._work.read_done(item)
             if done is not None:
                 self.entries[item.number] = done
             elif item.layout is not None:
                 self.missing[item.number] = dict.fromkeys(self._work.missing(item))
+        self.ended = self.planes - sum(map(len, self.missing.values()))
         self.tell(
             RunStarted(
                 str(self.places.single or self.places.root),
                 len(self.items),
-                sum(self.planes.values()),
+                self.planes,
                 len(self.entries),
-                self._planes_done(),
+                self.ended,
             )
         )
         for item in self.items:
@@ -150,15 +153,16 @@ class _Run:
         if outcome.stops_the_run:
             raise OutputError(outcome.error)
         if not outcome.error:
-            self.missing[item.number].pop(task.plane, None)
+            del self.missing[item.number][task.plane]
+            self.ended += item.number not in self.entries
         self.tell(
             PlaneEnded(
                 item.path.as_posix(),
                 task.plane,
                 outcome.seconds,
                 outcome.error or None,
-                self._planes_done(),
-                sum(self.planes.values()),
+                self.ended,
+                self.planes,
             )
         )
         if item.number in self.entries:  # it had failed while this plane was under way
@@ -182,6 +186,7 @@ class _Run:
         self._set_entry(item, entry)
 
     def _fail(self, item: Item, error: str) -> None:
+        self.ended += len(self.missing.get(item.number, ()))  # nobody will do them
         self._set_entry(item, failed_entry(item, error))
 
     def _set_entry(self, item: Item, entry: dict[str, Any]) -> None:
@@ -201,12 +206,6 @@ class _Run:
     def _on_progress(self, task: PlaneTask, done: int, total: int) -> None:
         self.tell(PlaneProgress(self.items[task.item].path.as_posix(), task.plane, done, total))
 
-    def _planes_done(self) -> int:
-        ended = sum(self.planes[number] for number in self.entries)
-        return ended + sum(
-            self.planes[number] - len(planes) for number, planes in self.missing.items() if number not in self.entries
-        )
-
     def _report(self) -> dict[str, Any]:
         entries = [self.entries[item.number] for item in self.items]
         write_whole_table(self.places, self._work, self.items, entries)
@@ -216,8 +215,10 @@ class _Run:
         return report
 
     def _kept(self) -> str:
-        done, total = self._planes_done(), sum(self.planes.values())
-        return f"What is done is kept ({done} of {total} planes): the same command with --resume goes on from there."
+        kept = self.planes - sum(map(len, self.missing.values()))
+        return (
+            f"What is done is kept ({kept} of {self.planes} planes): the same command with --resume goes on from there."
+        )
 
     def _end(self, status: str, seconds: float) -> None:
         failed = sum(entry["status"] == "failed" for entry in self.entries.values())
@@ -226,8 +227,8 @@ class _Run:
                 status,
                 len(self.entries) - failed,
                 failed,
-                self._planes_done(),
-                sum(self.planes.values()),
+                self.planes - sum(map(len, self.missing.values())),
+                self.planes,
                 seconds,
                 None if status == "interrupted" else str(self.places.report),
             )
