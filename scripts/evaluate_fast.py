@@ -34,6 +34,7 @@ from napari_sam.geometry.rle import rle_to_mask
 from napari_sam.io.images import read_image
 from napari_sam.io.pairs import ImagePair, find_pairs, read_labels
 from napari_sam.model.common import Progress
+from napari_sam.predict.predictor import Predictor
 from napari_sam.types import MaskRecord
 
 
@@ -130,6 +131,15 @@ def _sum(matched: Sequence[Matching]) -> Matching:
     return total
 
 
+def _all_answers(predictor: Predictor, config: AutomaticConfig, image: NDArray[np.generic]) -> Candidates:
+    """Ask a grid, and keep what either the thresholds or fast mode need."""
+    return AutomaticMaskGenerator(predictor, config).candidates(
+        image,
+        iou_floor=min(config.pred_iou_thresh, config.skip_iou_thresh),
+        stability_floor=min(config.stability_score_thresh, config.skip_stability_thresh),
+    )
+
+
 def main() -> None:
     """Parse arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,22 +157,18 @@ def main() -> None:
     outcomes: dict[str, list[list[Outcome]]] = {}
     seconds = np.zeros(2)
     config = job.automatic
-    low = {
-        "iou_floor": min(config.pred_iou_thresh, config.skip_iou_thresh),
-        "stability_floor": min(config.stability_score_thresh, config.skip_stability_thresh),
-    }
     halved = replace(config, points_per_side=config.points_per_side // 2)
     for source, pairs in chosen.items():
         for pair in pairs[: options.max_images]:
             image = read_image(pair.image_path)
             start = time.process_time()
-            answers = AutomaticMaskGenerator(predictor, config).candidates(image, **low)
+            answers = _all_answers(predictor, config, image)
             seconds[0] += time.process_time() - start
-            sparse = AutomaticMaskGenerator(predictor, halved).candidates(image, **low)
+            sparse = _all_answers(predictor, halved, image)
             outcomes.setdefault(source, []).append(measure(answers, sparse, read_labels(pair.label_path), job))
             if options.time:
                 start = time.process_time()
-                AutomaticMaskGenerator(predictor, replace(config, mode="fast")).candidates(image, **low)
+                _all_answers(predictor, replace(config, mode="fast"), image)
                 seconds[1] += time.process_time() - start
     print("Exact mode / fast mode / half the points per side\n\n" + table(outcomes))
     if options.time:

@@ -69,7 +69,7 @@ class Plain:
             asked = np.arange(start, min(start + most, len(prompts)))
             found = []
             for i in asked:
-                (y, x) = prompts[i].points_yx[0]
+                ((y, x),) = np.asarray(prompts[i].points_yx)
                 self.asked.append((y, x))
                 value = int(embedding.pixels[int(y), int(x)])
                 for region in (embedding.pixels == value, embedding.pixels >= value) if value else ():

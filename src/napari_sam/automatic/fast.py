@@ -11,6 +11,7 @@ that is moved afterwards, and not on how many points are decoded at a time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -93,7 +94,7 @@ def rounds(grid: NDArray[np.float64]) -> list[NDArray[np.int64]]:
 
 def _side(grid: NDArray[np.float64]) -> int:
     """Points per side of the regular grid of about as many points."""
-    return max(1, round(len(grid) ** 0.5))
+    return max(1, round(math.sqrt(len(grid))))
 
 
 class _Cover:

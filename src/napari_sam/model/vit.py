@@ -121,8 +121,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w: Tensor) -> Te
         # torch's fused attention does not use the processor's bf16 products as well as plain ones do (measured: 0.65).
         scaled = (q * q.shape[-1] ** -0.5).flatten(0, 1)
         scores = torch.baddbmm(bias.flatten(0, 1), scaled, k.flatten(0, 1).transpose(1, 2))
-        attended = torch.softmax(scores, dim=-1) @ v.flatten(0, 1)
-        return attended.unflatten(0, q.shape[:2])
+        attended: Tensor = (torch.softmax(scores, dim=-1) @ v.flatten(0, 1)).unflatten(0, q.shape[:2])
+        return attended
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
 
@@ -190,7 +190,8 @@ class Block(nn.Module):
 
     def _add_attention(self, x: Tensor) -> Tensor:
         if not self.attn.windowed or x.device.type != "cpu" or torch.is_grad_enabled():
-            return x + self.attn(self.norm1(x))
+            added: Tensor = x + self.attn(self.norm1(x))
+            return added
         # One row of windows at a time: a fifth of the memory, more of it in the processor's cache.
         return torch.cat([rows + self.attn(self.norm1(rows)) for rows in x.split(self.attn.side, dim=1)], dim=1)
 
