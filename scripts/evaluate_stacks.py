@@ -4,7 +4,7 @@
     python scripts/evaluate_stacks.py --set points_per_side=16
 
 Stacks: "spheres" (balls of several sizes in z, noise and blur), "cells" (cells in t that drift, come, go, and of which
-one divides), "nuclei" (every third plane of 20 nuclei labelled in 3D) and "timelapse" (12 frames; the truth are tracks
+one divides), "nuclei" (every third plane of 20 nuclei labelled in 3D) and "timelapse" (8 frames; the truth are tracks
 of points, so it tells only about linking). The planes of a stack are segmented once; all ways of linking are measured
 on them. Prints a Markdown table. IoU of a match is 0.5 everywhere. A switch: a true object whose partner has another id
 than on the plane before. Kept: the part of the steps of tracks in which the object under the point keeps its id.
@@ -63,7 +63,7 @@ def spheres(planes: int = 12, side: int = 256, count: int = 40) -> Stack:
     return Stack("spheres", "z", photographed(labels, rng), labels)
 
 
-def cells(frames: int = 12, side: int = 256, count: int = 24) -> Stack:
+def cells(frames: int = 10, side: int = 256, count: int = 24) -> Stack:
     """Ellipses that drift together and each for itself; some come late, some go early, one divides in the middle."""
     rng = np.random.default_rng(1)
     y, x = np.ogrid[:side, :side]
@@ -108,9 +108,9 @@ def nuclei() -> Stack:
 
 
 def timelapse() -> Stack:
-    """Return the first twelve of thirty frames."""
+    """Return the first eight of thirty frames."""
     tracks = np.load(sample("timelapse_track.npy"), allow_pickle=False)
-    frames = tifffile.imread(sample("2D_timelapse.tif"))[:12]
+    frames = tifffile.imread(sample("2D_timelapse.tif"))[:8]
     return Stack("timelapse", "t", frames, tracks=tracks[tracks[:, 1] < len(frames)])
 
 

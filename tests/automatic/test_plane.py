@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import measure
@@ -222,3 +225,20 @@ def test_parts_where_nothing_was_recorded_are_left_out(generator: PerfectGenerat
     assert len(generator.seen) == 4  # of six tiles, two of which see a little of the left part
     with pytest.raises(ImageError, match="no finite value"):
         segment(np.full((200, 300), np.nan, np.float32), tile_size=100)
+
+
+@pytest.mark.parametrize("kind", ["zarr", "dask", "memory map"])
+def test_a_plane_of_50000_pixels_a_side_is_begun_at_once(
+    kind: str, generator: PerfectGenerator, tmp_path: Path
+) -> None:
+    """5 GB, none of which is read but the tiles looked at."""
+    hw = (50_000, 50_000)
+    image: Any = {
+        "zarr": lambda: zarr.create_array(tmp_path / "a.zarr", shape=hw, chunks=(1000, 1000), dtype="u2"),
+        "dask": lambda: dask.array.zeros(hw, chunks=1000, dtype=np.uint16),
+        "memory map": lambda: np.memmap(tmp_path / "a.dat", np.uint16, "w+", shape=hw),  # a sparse file
+    }[kind]()
+    job = AutomaticJob().with_values({"limits": "0,100"})
+    with pytest.raises(Cancelled):
+        segment_plane(None, array_source(image), (), job, cancelled=lambda: len(generator.seen) == 2)
+    assert [seen["shape"] for seen in generator.seen] == [(2256, 2256), (2256, 2512)]
