@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ def test_labels_have_the_shape_axes_and_pixel_size_of_their_input(batch: Batch, 
     assert flat.dtype == np.uint16
     assert flat.shape == (20, 24)
     assert sorted(np.unique(flat)) == [0, 1, 2, 3]
-    source = open_image(out / "stack_labels.tif")
-    assert (source.axes, source.scale, source.unit) == ("ZYX", (1.5, 0.25, 0.5), "um")
+    with closing(open_image(out / "stack_labels.tif")) as source:
+        assert (source.axes, source.scale, source.unit) == ("ZYX", (1.5, 0.25, 0.5), "um")
     labels = tifffile.imread(out / "stack_labels.tif")
     assert np.array_equal(labels > 0, stack > 128)
     assert len(np.unique(labels)) == 1 + 6  # not linked: every plane has its own
@@ -143,9 +144,9 @@ def test_ome_zarr(batch: Batch, folder: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "zarr" / "stack_labels.ome.zarr", tmp_path / "stack.zarr"):
         if not path.exists():
             batch(inputs=(folder / "stack.tif",), output=path)
-        source = open_image(path)
-        assert (source.axes, source.scale, source.unit) == ("ZYX", (1.5, 0.25, 0.5), "um")
-        assert np.array_equal(np.stack([source.read((i,)) for i in range(3)]), expected)
+        with closing(open_image(path)) as source:
+            assert (source.axes, source.scale, source.unit) == ("ZYX", (1.5, 0.25, 0.5), "um")
+            assert np.array_equal(np.stack([source.read((i,)) for i in range(3)]), expected)
     batch(format="ome-zarr", output=tmp_path / "zarr", overwrite=True, min_area=3)  # a folder in place of a folder
     with pytest.raises(ParameterError, match="does not end as a file of the format"):
         batch(inputs=(folder / "stack.tif",), output=tmp_path / "x.tif", format="ome-zarr")

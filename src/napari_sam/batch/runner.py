@@ -104,7 +104,8 @@ class _Run:
             report = self._report()
         except NapariSamError as error:  # stopped by the user, by a full disk, by workers that are lost
             self._end("interrupted", time.perf_counter() - started)
-            raise type(error)(f"{error} {self._kept()}") from error
+            kept = f"What is done is kept ({self._kept()} of {self.planes} planes)"
+            raise type(error)(f"{error} {kept}: the same command with --resume goes on from there.") from error
         self._end(report["status"], time.perf_counter() - started)
         return report
 
@@ -214,11 +215,9 @@ class _Run:
             self._work.remove()
         return report
 
-    def _kept(self) -> str:
-        kept = self.planes - sum(map(len, self.missing.values()))
-        return (
-            f"What is done is kept ({kept} of {self.planes} planes): the same command with --resume goes on from there."
-        )
+    def _kept(self) -> int:
+        """Count the planes that have a result."""
+        return self.planes - sum(map(len, self.missing.values()))
 
     def _end(self, status: str, seconds: float) -> None:
         failed = sum(entry["status"] == "failed" for entry in self.entries.values())
@@ -227,7 +226,7 @@ class _Run:
                 status,
                 len(self.entries) - failed,
                 failed,
-                self.planes - sum(map(len, self.missing.values())),
+                self._kept(),
                 self.planes,
                 seconds,
                 None if status == "interrupted" else str(self.places.report),
