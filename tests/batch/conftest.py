@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ def stack() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def folder(tmp_path: Path, stack: NDArray[np.uint8]) -> Path:
-    """A folder with a PNG-like plane, a stack with a pixel size, and a damaged file."""
+    """A folder with a single plane, and a stack with a pixel size."""
     folder = tmp_path / "in"
     folder.mkdir()
     tifffile.imwrite(folder / "flat.tif", squares((1, 1), (10, 3), (12, 15)))
@@ -71,6 +70,3 @@ class Batch:
 def batch(folder: Path, tmp_path: Path) -> Batch:
     """Both images into a folder."""
     return Batch([folder / "flat.tif", folder / "stack.tif"], tmp_path / "out")
-
-
-BatchOf = Callable[..., Batch]
