@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_sam.gui.history import Edit, History
@@ -77,3 +79,19 @@ def test_undone_steps_that_are_forgotten_free_their_memory():
     history.undo()
     history.push(edit(3))
     assert history.nbytes == edit(3).nbytes
+
+
+def test_the_steps_of_a_run_become_one_and_what_was_done_meanwhile_stays_between():
+    history = History(limit=4)
+    history.push(edit(1))
+    for number in (2, 3, 4):
+        history.push(replace(edit(number), run="walk"))
+    history.push(edit(5))
+    for number in (6, 7, 8, 9):
+        history.push(replace(edit(number), run="walk"))
+    before = history.nbytes
+    history.join("walk")
+    assert 0 < history.nbytes < before
+    joined = list(iter(history.undo, None))
+    assert [step.label for step in joined] == ["9", "5", "4", "1"], "a run counts as one step of the limit, too"
+    assert [(int(step.before.points[0, 0]), int(step.after.points[0, 0])) for step in joined[::2]] == [(5, 9), (1, 4)]
