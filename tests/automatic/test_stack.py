@@ -191,6 +191,11 @@ def test_a_dimension_to_link_along_that_is_not_there() -> None:
         segment(tower(), {"link": "t"}, axes="ZYX")
 
 
+def test_a_source_says_itself_what_its_dimensions_are() -> None:
+    with pytest.raises(ParameterError, match=r"axes='ZYX' was given, but .* says itself"):
+        segment(array_source(tower(), name="tower"), axes="ZYX")
+
+
 def test_progress_is_told_in_hundredths_of_planes() -> None:
     told: list[tuple[int, int]] = []
     segment(tower(), progress=lambda done, total: told.append((done, total)))
