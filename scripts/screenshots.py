@@ -27,7 +27,7 @@ from skimage import data
 
 from napari_sam.gui.layers import role_of
 
-PLUGIN, WIDGET = "napari-sam-studio", "Segment"
+PLUGIN, WIDGET, AUTOMATIC = "napari-sam-studio", "Segment", "Automatic"
 WINDOW = (1280, 800)
 COIN = (125, 206)
 COINS = ((54, 44), (51, 155), (44, 335), (126, 103), (120, 270))
@@ -75,7 +75,7 @@ def even(*pictures: Picture) -> list[Picture]:
 class Scene:
     """A window with one image and the widget."""
 
-    def __init__(self, folder: Path, sample: str = "", **image: Any) -> None:
+    def __init__(self, folder: Path, sample: str = "", widget: str = WIDGET, **image: Any) -> None:
         self.folder = folder
         self.viewer = napari.Viewer()
         self.viewer.window.resize(*WINDOW)
@@ -83,7 +83,7 @@ class Scene:
             self.viewer.open_sample(PLUGIN, sample)
         else:
             self.viewer.add_image(**image)
-        _, self.widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+        _, self.widget = self.viewer.window.add_plugin_dock_widget(PLUGIN, widget)
         self.wait()
         settle()
         self.viewer.reset_view()
@@ -95,8 +95,8 @@ class Scene:
 
     def wait(self) -> None:
         """Wait until nothing is pending."""
-        if not self.widget.wait(300):
-            raise SystemExit(f"still pending after 300 s: {self.widget['status'].value}")
+        if not self.widget.wait(600):
+            raise SystemExit(f"still pending after 600 s: {self.widget['status'].value}")
 
     def click(self, *position: float, negative: bool = False) -> None:
         """Add a point as a click does, and wait for the mask."""
@@ -305,6 +305,27 @@ def large(folder: Path) -> None:
     scene.close()
 
 
+def automatic(folder: Path) -> None:
+    """Segment all coins: while it runs, what it finds, coloured by score."""
+    scene = Scene(folder, "coins", AUTOMATIC)
+    scene.widget["preset"].value = "few-large"
+    scene.widget["points_per_side"].value = 9
+    scene.widget["mode"].value = "fast"
+    scene.widget.run()
+    end = time.monotonic() + 120
+    while scene.widget["progress"].value < 40 and scene.widget.pending and time.monotonic() < end:
+        settle(50)
+    scene.save("automatic_running", scene.grab(scene.widget.native))
+    scene.wait()
+    scene.widget.select_objects(scene.widget.features["index"].tolist()[:1])
+    scene.viewer.reset_view()
+    scene.save("automatic", scene.window())
+    scene.widget["color_by"].value = "predicted IoU"
+    settle(600)
+    scene.save("automatic_score", scene.canvas(scene.viewer.scene.camera.center, 1.4, 400, 520))
+    scene.close()
+
+
 def recovery(folder: Path) -> None:
     """Ask the question after a crash."""
     crash = [sys.executable, __file__, "--folder", str(folder), "crash"]
@@ -326,7 +347,7 @@ def crash(folder: Path) -> None:
 
 
 SCENES: dict[str, Callable[[Path], None]] = {
-    scene.__name__: scene for scene in (click, touching, shapes, objects, stack, spoiled, large, recovery)
+    scene.__name__: scene for scene in (click, touching, shapes, objects, stack, spoiled, large, automatic, recovery)
 }
 
 

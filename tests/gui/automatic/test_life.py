@@ -35,6 +35,9 @@ def test_cancel_keeps_what_was_found(bench: Bench, fake: FakeSegmenter):
     start(bench, fake)
     assert not bench.widget["run"].enabled
     assert bench.widget["cancel"].enabled
+    for command in ("undo", "redo", "keep_selected", "delete_selected"):
+        getattr(bench.widget, command)()
+        assert "Cancel the run first" in bench.status
     bench.widget.cancel()
     assert bench.widget.wait(20)
     assert fake.cancellations == 1

@@ -80,11 +80,16 @@ class AutomaticWidget(AutomaticCommands):
         waiting = self._subject is not None and self._subject.pending
         return waiting or bool(self._queue) or self._images.pending or self._conductor.pending
 
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._is_open and self._conductor.running
+
     # -- commands ----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Segment everything in the plane, the stack or the selected layers, in the background."""
-        if not self._is_open or self._conductor.running:
+        if not self._is_open or self.running:
             return
         if self._controls.scope.value == SELECTED_LAYERS:
             chosen = [one for one in self._viewer.layers if one in self._viewer.layers.selection]

@@ -53,6 +53,11 @@ class AutomaticCommands(Container[Widget]):
         raise NotImplementedError
 
     @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        raise NotImplementedError
+
+    @property
     def result_layer(self) -> Labels | None:
         """The labels layer with the objects of the chosen image, or None."""
         return None if self._subject is None else self._subject.results.layer
@@ -89,7 +94,7 @@ class AutomaticCommands(Container[Widget]):
     def keep_selected(self) -> None:
         """Delete all objects but those selected in the table."""
         subject, chosen = self._subject, self._controls.results.table.ids
-        if subject is None:
+        if subject is None or self._must_wait():
             return
         if not chosen:
             self._controls.show_status("Select the objects to keep in the table first.")
@@ -100,7 +105,7 @@ class AutomaticCommands(Container[Widget]):
 
     def delete_objects(self, ids: Sequence[int]) -> None:
         """Delete objects by their labels, from all their planes."""
-        if self._subject is None:
+        if self._subject is None or self._must_wait():
             return
         count = self._subject.results.delete(ids)
         told = f"{count} object{'' if count == 1 else 's'} deleted."
@@ -108,13 +113,13 @@ class AutomaticCommands(Container[Widget]):
 
     def undo(self) -> None:
         """Take back the last run on a plane, change of a threshold, or deletion."""
-        if self._subject is not None:
+        if self._subject is not None and not self._must_wait():
             step = self._subject.results.undo()
             self._after_step(step, "Taken back", "Nothing to undo.")
 
     def redo(self) -> None:
         """Do again what was taken back."""
-        if self._subject is not None:
+        if self._subject is not None and not self._must_wait():
             step = self._subject.results.redo()
             self._after_step(step, "Done again", "Nothing to redo.")
 
@@ -175,6 +180,11 @@ class AutomaticCommands(Container[Widget]):
             self._complain(str(error))
         else:
             self._controls.show_status(f"Parameters of {path.name}.")
+
+    def _must_wait(self) -> bool:
+        if self.running:
+            self._controls.show_status("Cancel the run first, or wait until it is over.")
+        return self.running
 
     def _on_parameters(self, name: str) -> None:
         raise NotImplementedError
