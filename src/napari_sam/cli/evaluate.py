@@ -43,64 +43,72 @@ class _Request:
     outputs: dict[str, Path | None] = field(default_factory=dict)
 
 
+_Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Annotated images: SOURCE/NAME_img.png + SOURCE/NAME_lab.png, or images/ + labels/.",
+    ),
+]
+_Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="Part of the data: train, val or all. [default: val where there is a splits.json, else all]",
+    ),
+]
+_Clicks = Annotated[
+    int | None,
+    typer.Option("--clicks", metavar="N", min=1, help="Click N times on each object. [default without --automatic: 5]"),
+]
+_MaxObjects = Annotated[
+    int, typer.Option("--max-objects", min=0, help="Most objects of an image to click on, chosen at random; 0: all.")
+]
+_Automatic = Annotated[bool, typer.Option("--automatic", help="Segment everything, and compare the labels.")]
+_Predictions = Annotated[
+    Path | None,
+    typer.Option(
+        "--predictions",
+        metavar="DIR",
+        help="Compare these labels of any tool, without a model: NAME.tif, NAME_labels.tif, NAME_cp_masks.png ...",
+    ),
+]
+_Thresholds = Annotated[
+    str | None,
+    typer.Option("--thresholds", metavar="IOU,IOU...", help="Least IoU of a match. [default: 0.5,0.55 to 0.95]"),
+]
+_Preset = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="For --automatic: few-large, many-small or dense-cells.")
+]
+_JobFile = Annotated[
+    Path | None, typer.Option("--job", metavar="F.toml", help="Parameters of --automatic from a job file.")
+]
+_Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write all scores as JSON.")]
+_Csv = Annotated[
+    Path | None, typer.Option("--csv", dir_okay=False, help="Write a table: a row for each image, or each object.")
+]
+_Plot = Annotated[Path | None, typer.Option("--plot", dir_okay=False, help="Draw the curves: PNG, PDF or SVG.")]
+
+
 @parameter_options(AutomaticJob, short={"model": "-m"})
 def evaluate(
     values: dict[str, Any],
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            exists=True,
-            file_okay=False,
-            help="Annotated images: SOURCE/NAME_img.png + SOURCE/NAME_lab.png, or images/ + labels/.",
-        ),
-    ],
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="NAME",
-            help="Part of the data: train, val or all. [default: val where there is a splits.json, else all]",
-        ),
-    ] = None,
-    clicks: Annotated[
-        int | None,
-        typer.Option(
-            "--clicks", metavar="N", min=1, help="Click N times on each object. [default without --automatic: 5]"
-        ),
-    ] = None,
-    max_objects: Annotated[
-        int,
-        typer.Option("--max-objects", min=0, help="Most objects of an image to click on, chosen at random; 0: all."),
-    ] = 10,
-    automatic: Annotated[bool, typer.Option("--automatic", help="Segment everything, and compare the labels.")] = False,
-    predictions: Annotated[
-        Path | None,
-        typer.Option(
-            "--predictions",
-            metavar="DIR",
-            help="Compare these labels of any tool, without a model: NAME.tif, NAME_labels.tif, NAME_cp_masks.png ...",
-        ),
-    ] = None,
-    thresholds: Annotated[
-        str | None,
-        typer.Option("--thresholds", metavar="IOU,IOU...", help="Least IoU of a match. [default: 0.5,0.55 to 0.95]"),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option("--preset", metavar="NAME", help="For --automatic: few-large, many-small or dense-cells."),
-    ] = None,
-    job: Annotated[
-        Path | None, typer.Option("--job", metavar="F.toml", help="Parameters of --automatic from a job file.")
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write all scores as JSON.")] = None,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", dir_okay=False, help="Write a table: a row for each image, or each object.")
-    ] = None,
-    plot_file: Annotated[
-        Path | None, typer.Option("--plot", dir_okay=False, help="Draw the curves: PNG, PDF or SVG.")
-    ] = None,
+    data: _Data,
+    split: _Split = None,
+    clicks: _Clicks = None,
+    max_objects: _MaxObjects = 10,
+    automatic: _Automatic = False,
+    predictions: _Predictions = None,
+    thresholds: _Thresholds = None,
+    preset: _Preset = None,
+    job: _JobFile = None,
+    json_file: _Json = None,
+    csv_file: _Csv = None,
+    plot_file: _Plot = None,
 ) -> None:
     """Measure a model, or the labels of any tool, on annotated images.
 
