@@ -7,7 +7,8 @@ Stacks: "spheres" (balls of several sizes in z, noise and blur), "cells" (cells 
 one divides), "nuclei" (every third plane of 20 nuclei labelled in 3D) and "timelapse" (8 frames; the truth are tracks
 of points, so it tells only about linking). The planes of a stack are segmented once; all ways of linking are measured
 on them. Prints a Markdown table. IoU of a match is 0.5 everywhere. A switch: a true object whose partner has another id
-than on the plane before. Kept: the part of the steps of tracks in which the object under the point keeps its id.
+than on the plane before. Kept: steps of tracks in which the object under the point keeps its id, of those on
+an object twice.
 """
 
 from __future__ import annotations
@@ -140,17 +141,17 @@ def switches(truth: Labels, found: Labels) -> int:
 
 
 def kept(tracks: NDArray[Any], found: Labels) -> str:
-    """Return in how many steps of the tracks the object under the point keeps its id."""
-    same = steps = 0
+    """Return in how many steps of the tracks the object under the point keeps its id, of those on an object twice."""
+    same = both = 0
     for number in np.unique(tracks[:, 0]):
         track = tracks[tracks[:, 0] == number]
         at = np.round(track[:, 1:]).astype(int)
         inside = (at < found.shape).all(axis=1)
         ids = np.where(inside, found[tuple(np.minimum(at, np.array(found.shape) - 1).T)], 0)
         together = (ids[1:] > 0) & (ids[:-1] > 0) & (np.diff(track[:, 1]) == 1)
-        steps += len(ids) - 1
+        both += int(together.sum())
         same += int((together & (ids[1:] == ids[:-1])).sum())
-    return f"{same / steps:.3f}"
+    return f"{same} of {both}"
 
 
 def rows(stack: Stack, predictor: Predictor, job: AutomaticJob) -> Iterator[list[str]]:
