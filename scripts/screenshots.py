@@ -309,8 +309,6 @@ def automatic(folder: Path) -> None:
     """Segment all coins: while it runs, what it finds, coloured by score."""
     scene = Scene(folder, "coins", AUTOMATIC)
     scene.widget["preset"].value = "few-large"
-    scene.widget["points_per_side"].value = 9
-    scene.widget["mode"].value = "fast"
     scene.widget.run()
     end = time.monotonic() + 120
     while scene.widget["progress"].value < 40 and scene.widget.pending and time.monotonic() < end:

@@ -113,7 +113,7 @@ class Controls:
             )
         for label in (self.note, self.job_hint):
             label.native.setWordWrap(True)
-        self.job_hint.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+            label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         for combo in (widget for widget in walk(layout) if isinstance(widget, ComboBox)):
             ElideCurrent(combo.native)
         make_accessible(native, walk(layout))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from magicgui.widgets import ComboBox, Label, LineEdit, PushButton
 from psygnal import Signal
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_sam.errors import ParameterError
 from napari_sam.gui.automatic.row_filter import matching
@@ -106,6 +107,7 @@ class ResultPanel:
         body.insertWidget(4, self.table)
         for label in (self.summary, self.filter_message):
             label.native.setWordWrap(True)
+            label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         return section
 
 

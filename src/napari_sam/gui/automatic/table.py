@@ -21,7 +21,7 @@ HEADINGS = {
     "row": "row",
     "column": "col.",
     "plane": "plane",
-    "planes": "planes",
+    "planes": "span",
 }
 TOOLTIPS = {
     "index": "Number of the object: its label.",
@@ -221,7 +221,7 @@ class FeatureTable(QTableView):
 
 def _text(name: str, value: Any) -> str:
     if name in ("predicted_iou", "stability_score"):
-        return "" if np.isnan(value) else f"{value:.3f}"
+        return "" if np.isnan(value) else f"{value:.2f}"
     if isinstance(value, float):
         return "" if np.isnan(value) else f"{value:.0f}"
     return str(value)
