@@ -9,6 +9,20 @@ from pathlib import Path
 from napari_sam.errors import FileFormatError, NapariSamError, OutputError
 from napari_sam.io.whole_file import write_failure
 
+# What a damaged file, a strange image or too little memory can raise in a reader, numpy or torch. Whatever one input
+# does, the others go on and it is named; interrupts and the end of the process are no such errors.
+FAILURES = (
+    NapariSamError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+)
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:

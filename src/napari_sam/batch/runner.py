@@ -13,7 +13,7 @@ from napari_sam.automatic.link_report import Plane
 from napari_sam.batch.assemble import Assembler
 from napari_sam.batch.earlier import Earlier, begin_or_go_on
 from napari_sam.batch.events import Event, EventCallback, InputEnded, PlaneEnded, PlaneProgress, RunEnded, RunStarted
-from napari_sam.batch.failures import explain
+from napari_sam.batch.failures import FAILURES, explain
 from napari_sam.batch.lock import held
 from napari_sam.batch.plan import Item, plan_items
 from napari_sam.batch.report import failed_entry, write_report, write_whole_table
@@ -180,7 +180,7 @@ class _Run:
             entry = Assembler(self.request, self.places, self._work).assemble(item, item.layout)
         except OutputError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever one input does, the night's run goes on and names it
+        except FAILURES as error:
             self._fail(item, explain(error))
             return
         self._work.set_done(item, entry)

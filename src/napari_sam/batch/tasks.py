@@ -14,7 +14,7 @@ from napari_sam.automatic.config import RefineConfig
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.automatic.plane import segment_plane
 from napari_sam.automatic.refine import segment_plane_from_labels
-from napari_sam.batch.failures import explain
+from napari_sam.batch.failures import FAILURES, explain
 from napari_sam.batch.results import write_result
 from napari_sam.errors import Cancelled, OutputError
 from napari_sam.io.open_image import open_image
@@ -162,7 +162,7 @@ def attempt(
         raise
     except OutputError as error:
         return TaskOutcome(task, time.perf_counter() - started, str(error), stops_the_run=True)
-    except Exception as error:  # noqa: BLE001 - whatever one plane does, the night's run goes on and names it
+    except FAILURES as error:
         return TaskOutcome(task, time.perf_counter() - started, explain(error))
     return TaskOutcome(task, time.perf_counter() - started)
 

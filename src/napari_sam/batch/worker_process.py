@@ -13,7 +13,7 @@ import torch
 
 from napari_sam.automatic.job import ModelConfig
 from napari_sam.automatic.models import predictor_for
-from napari_sam.batch.failures import explain
+from napari_sam.batch.failures import FAILURES, explain
 from napari_sam.batch.tasks import PlaneTask, TaskOutcome, attempt
 from napari_sam.errors import Cancelled, NapariSamError, WorkerError
 from napari_sam.predict.predictor import Predictor
@@ -105,7 +105,7 @@ def _load(config: ModelConfig, tell: Callable[[Told], None]) -> Predictor | None
     except NapariSamError as error:
         tell(Broken(error))
         return None
-    except Exception as error:  # noqa: BLE001 - told by the parent, and not only in this process's traceback
+    except FAILURES as error:  # told by the parent, and not only in this process's traceback
         tell(Broken(WorkerError(f"A worker could not load the model: {explain(error)}")))
         return None
     tell(Ready())

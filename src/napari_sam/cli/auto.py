@@ -24,72 +24,90 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="Images and stacks (TIFF, OME-TIFF, PNG, JPEG, OME-Zarr), folders, patterns."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="OUT", help="A folder; or, for one input, a file ending in .tif or .zarr."),
+]
+JobFile = Annotated[
+    Path | None,
+    typer.Option("--job", metavar="F.toml", help="Read parameters from a job file."),
+]
+WriteJob = Annotated[
+    Path | None,
+    typer.Option("--write-job", metavar="F.toml", help="Write all parameters to a job file; without INPUT, only that."),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="NAME", help="Parameters for a kind of image: few-large, many-small or dense-cells."
+    ),
+]
+Planes = Annotated[
+    str | None,
+    typer.Option("--planes", metavar="A:B", help="Planes of a stack, from A to before B; A:B,C:D for two dimensions."),
+]
+PromptLabels = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts",
+        metavar="LABELS",
+        exists=True,
+        help="Refine these labels (of StarDist, Cellpose, a threshold ...); for several inputs, a folder of them.",
+    ),
+]
+LabelFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="tif|ome-zarr", help="Format of the labels. [default: tif]"),
+]
+JsonMasks = Annotated[
+    bool,
+    typer.Option("--json-masks", help="Also write the masks as JSON in SA-1B form."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a run that was stopped or killed."),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the results of an earlier run."),
+]
+WorkerCount = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Processes on this machine that compute. [default: 1]"),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="A dask.distributed cluster that computes, such as tcp://host:8786."
+    ),
+]
+Progress = Annotated[
+    ProgressKind,
+    typer.Option("--progress", help="auto: a bar on a terminal; json: lines of JSON on stdout; none."),
+]
+
+
 @parameter_options(AutomaticJob, RefineConfig, short={"model": "-m"})
 def auto(
     values: dict[str, Any],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="INPUT", help="Images and stacks (TIFF, OME-TIFF, PNG, JPEG, OME-Zarr), folders, patterns."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="OUT", help="A folder; or, for one input, a file ending in .tif or .zarr."
-        ),
-    ] = None,
-    job: Annotated[
-        Path | None, typer.Option("--job", metavar="F.toml", help="Read parameters from a job file.")
-    ] = None,
-    write_job: Annotated[
-        Path | None,
-        typer.Option(
-            "--write-job", metavar="F.toml", help="Write all parameters to a job file; without INPUT, only that."
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", metavar="NAME", help="Parameters for a kind of image: few-large, many-small or dense-cells."
-        ),
-    ] = None,
-    planes: Annotated[
-        str | None,
-        typer.Option(
-            "--planes", metavar="A:B", help="Planes of a stack, from A to before B; A:B,C:D for two dimensions."
-        ),
-    ] = None,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            "--prompts",
-            metavar="LABELS",
-            exists=True,
-            help="Refine these labels (of StarDist, Cellpose, a threshold ...); for several inputs, a folder of them.",
-        ),
-    ] = None,
-    format: Annotated[
-        str | None, typer.Option("--format", metavar="tif|ome-zarr", help="Format of the labels. [default: tif]")
-    ] = None,
-    json_masks: Annotated[
-        bool, typer.Option("--json-masks", help="Also write the masks as JSON in SA-1B form.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped or killed.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", metavar="N", min=1, help="Processes on this machine that compute. [default: 1]"),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler", metavar="ADDRESS", help="A dask.distributed cluster that computes, such as tcp://host:8786."
-        ),
-    ] = None,
-    progress: Annotated[
-        ProgressKind, typer.Option("--progress", help="auto: a bar on a terminal; json: lines of JSON on stdout; none.")
-    ] = ProgressKind.auto,
+    inputs: Inputs = None,
+    output: Output = None,
+    job: JobFile = None,
+    write_job: WriteJob = None,
+    preset: PresetName = None,
+    planes: Planes = None,
+    prompts: PromptLabels = None,
+    format: LabelFormat = None,
+    json_masks: JsonMasks = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    workers: WorkerCount = None,
+    scheduler: Scheduler = None,
+    progress: Progress = ProgressKind.auto,
 ) -> None:
     """Segment everything in every plane of every INPUT.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -48,14 +49,14 @@ class AutomaticCommands(Container[Widget]):
         return super().__getattr__(name)
 
     @property
+    @abstractmethod
     def pending(self) -> bool:
         """Whether a run, or what comes of it, is still under way."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def running(self) -> bool:
         """Whether a run is under way."""
-        raise NotImplementedError
 
     @property
     def result_layer(self) -> Labels | None:
@@ -186,11 +187,14 @@ class AutomaticCommands(Container[Widget]):
             self._controls.show_status("Cancel the run first, or wait until it is over.")
         return self.running
 
+    @abstractmethod
     def _on_parameters(self, name: str) -> None:
-        raise NotImplementedError
+        """Take note of a control that has changed."""
 
+    @abstractmethod
     def _after_step(self, step: Step | None, done: str, nothing: str) -> None:
-        raise NotImplementedError
+        """Show what a step of the history did, or that there was none."""
 
+    @abstractmethod
     def _complain(self, text: str) -> None:
-        raise NotImplementedError
+        """Tell the user what cannot be done."""
