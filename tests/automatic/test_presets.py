@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_sam.automatic.config import AutomaticConfig
-from napari_sam.automatic.job import AutomaticJob, ModelConfig, suited_thresholds
+from napari_sam.automatic.job import AutomaticJob, ModelConfig, suited, suited_thresholds
 from napari_sam.automatic.presets import PRESETS, apply_preset
 from napari_sam.errors import ParameterError
 
@@ -53,7 +53,13 @@ def test_an_unknown_preset_names_the_known_ones() -> None:
 def test_the_official_defaults_are_those_of_the_configuration() -> None:
     assert {name: getattr(AutomaticConfig(), name) for name in OFFICIAL} == OFFICIAL
     assert suited_thresholds("vit_h") == suited_thresholds("of nobody's") == OFFICIAL
-    assert thresholds(AutomaticJob(automatic=AutomaticConfig())) == OFFICIAL
+
+
+def test_thresholds_nobody_set_are_those_of_the_model() -> None:
+    untouched = AutomaticJob(automatic=AutomaticConfig(points_per_side=8))
+    assert thresholds(untouched) == suited_thresholds("sam_lite")
+    assert thresholds(AutomaticJob(automatic=AutomaticConfig(**OFFICIAL))) == OFFICIAL  # typed by somebody
+    assert suited(AutomaticConfig(pred_iou_thresh=0.9), "sam_lite").pred_iou_thresh == 0.9
 
 
 def test_another_model_brings_its_own_thresholds_unless_they_were_set() -> None:

@@ -16,6 +16,13 @@ RUNAWAYS = ("keep", "drop", "accept")
 _SMALLEST_TILE = 64
 
 
+class ModelDefault(float):
+    """A default that suits Meta's models: where nobody set another value, a model's own takes its place.
+
+    It is the number it says; :func:`napari_sam.automatic.job.suited` tells it from the same number typed by somebody.
+    """
+
+
 @dataclass(frozen=True)
 class AutomaticConfig:
     """From an image to masks; names and defaults of the official ``SamAutomaticMaskGenerator``.
@@ -33,13 +40,13 @@ class AutomaticConfig:
         64, "Most points handed to the model at a time; less is taken where that is faster or memory runs out.", low=1
     )
     pred_iou_thresh: float = parameter(
-        0.88,
-        "Masks whose quality the model itself estimates at or below this are dropped; jobs of sam_lite start with 0.6.",
+        ModelDefault(0.88),
+        "Masks whose quality the model itself estimates at or below this are dropped; sam_lite starts with 0.6.",
         advanced=False,
     )
     stability_score_thresh: float = parameter(
-        0.95,
-        "Masks that are less stable than this when the cut-off moves are dropped; jobs of sam_lite start with 0.7.",
+        ModelDefault(0.95),
+        "Masks that are less stable than this when the cut-off moves are dropped; sam_lite starts with 0.7.",
         low=0,
         high=1,
         advanced=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from napari_sam.automatic.candidates import Candidates
 from napari_sam.automatic.config import AutomaticConfig
 from napari_sam.automatic.decoding import Floors, Place, candidates_of
 from napari_sam.automatic.fast import coarse_to_fine
-from napari_sam.automatic.job import suited_thresholds
+from napari_sam.automatic.job import suited
 from napari_sam.automatic.select import select
 from napari_sam.errors import ParameterError
 from napari_sam.geometry.grid import crop_boxes, layer_grids
@@ -32,7 +31,7 @@ class AutomaticMaskGenerator:
     ----------
     predictor : Predictor
     config : AutomaticConfig, optional
-        Left out: the official defaults, but for thresholds that suit the model (sam_lite needs lower ones).
+        Thresholds that were left at their defaults become those that suit the model: sam_lite needs lower ones.
     point_grids : sequence of array-like, shape (N, 2), optional
         Own points (x, y in [0, 1]) for the image and each zoom layer, instead of regular grids.
 
@@ -49,7 +48,7 @@ class AutomaticMaskGenerator:
         point_grids: Sequence[ArrayLike] | None = None,
     ) -> None:
         self.predictor = predictor
-        self.config = config or replace(AutomaticConfig(), **suited_thresholds(predictor.model.name))
+        self.config = suited(config or AutomaticConfig(), predictor.model.name)
         self._grids = _grids(self.config, point_grids)
 
     def generate(

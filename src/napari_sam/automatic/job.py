@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from napari_sam.automatic.config import AutomaticConfig, LabelsConfig, StackConfig, TileConfig
+from napari_sam.automatic.config import AutomaticConfig, LabelsConfig, ModelDefault, StackConfig, TileConfig
 from napari_sam.errors import ParameterError
 from napari_sam.parameters import check_parameters, parameter, parameters_of
 from napari_sam.zoo.cards import CARDS
@@ -93,7 +93,14 @@ def suited_thresholds(model: str) -> dict[str, Any]:
     """Return the thresholds that suit a model, by parameter; the official ones for a name that nobody knows."""
     card = CARDS.get(model)
     names = ("pred_iou_thresh", "stability_score_thresh")
-    return {name: getattr(AutomaticConfig() if card is None else card, name) for name in names}
+    return {name: float(getattr(AutomaticConfig() if card is None else card, name)) for name in names}
+
+
+def suited(config: AutomaticConfig, model: str) -> AutomaticConfig:
+    """Put the thresholds that suit a model where a config has defaults that nobody chose."""
+    own = suited_thresholds(model)
+    left = {name: value for name, value in own.items() if isinstance(getattr(config, name), ModelDefault)}
+    return replace(config, **left)
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class AutomaticJob:
     ----------
     model : ModelConfig
     automatic : AutomaticConfig
-        Left out: the official defaults, but for thresholds that suit the model (:func:`suited_thresholds`).
+        Thresholds that were left at their defaults become those that suit the model (:func:`suited_thresholds`).
     labels : LabelsConfig
     stack : StackConfig
     tiles : TileConfig
@@ -116,14 +123,13 @@ class AutomaticJob:
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    automatic: AutomaticConfig = None  # type: ignore[assignment]  # until __post_init__ knows the model
+    automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     stack: StackConfig = field(default_factory=StackConfig)
     tiles: TileConfig = field(default_factory=TileConfig)
 
     def __post_init__(self) -> None:
-        if self.automatic is None:
-            object.__setattr__(self, "automatic", replace(AutomaticConfig(), **suited_thresholds(self.model.model)))
+        object.__setattr__(self, "automatic", suited(self.automatic, self.model.model))
 
     def with_values(self, values: Mapping[str, Any]) -> AutomaticJob:
         """Return a copy with some parameters changed, each by its own name, whatever its section.
