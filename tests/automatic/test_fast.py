@@ -51,7 +51,7 @@ class Plain:
     Black is background and gives nothing. The model is as large as the pictures, so masks are exact to a few pixels.
     """
 
-    model = SimpleNamespace(config=SimpleNamespace(grid_size=SIDE // 4))
+    model = SimpleNamespace(name="perfect", config=SimpleNamespace(grid_size=SIDE // 4))
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, float]] = []

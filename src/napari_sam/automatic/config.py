@@ -41,12 +41,14 @@ class AutomaticConfig:
     )
     pred_iou_thresh: float = parameter(
         ModelDefault(0.88),
-        "Masks whose quality the model itself estimates at or below this are dropped; sam_lite starts with 0.6.",
+        "Masks whose quality the model itself estimates at or below this are dropped; SAM's models start with 0.88, "
+        "sam_lite with 0.6.",
         advanced=False,
     )
     stability_score_thresh: float = parameter(
         ModelDefault(0.95),
-        "Masks that are less stable than this when the cut-off moves are dropped; sam_lite starts with 0.7.",
+        "Masks that are less stable than this when the cut-off moves are dropped; SAM's models start with 0.95, "
+        "sam_lite with 0.7.",
         low=0,
         high=1,
         advanced=False,

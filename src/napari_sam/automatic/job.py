@@ -103,6 +103,10 @@ def suited(config: AutomaticConfig, model: str) -> AutomaticConfig:
     return replace(config, **left)
 
 
+def _objects_side_by_side() -> LabelsConfig:
+    return LabelsConfig(overlap="score", min_visible=0.8)
+
+
 @dataclass(frozen=True)
 class AutomaticJob:
     """All parameters of a run, in sections; names are unique over the sections.
@@ -113,6 +117,8 @@ class AutomaticJob:
     automatic : AutomaticConfig
         Thresholds that were left at their defaults become those that suit the model (:func:`suited_thresholds`).
     labels : LabelsConfig
+        Left out: the better score wins and masks of which less than 80 % is left go. Jobs look for objects that lie
+        side by side; small over large, the default of :class:`LabelsConfig`, is for nested masks.
     stack : StackConfig
     tiles : TileConfig
 
@@ -124,7 +130,7 @@ class AutomaticJob:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
-    labels: LabelsConfig = field(default_factory=LabelsConfig)
+    labels: LabelsConfig = field(default_factory=_objects_side_by_side)
     stack: StackConfig = field(default_factory=StackConfig)
     tiles: TileConfig = field(default_factory=TileConfig)
 

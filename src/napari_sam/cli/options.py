@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Any
 
 import typer
 
@@ -43,7 +43,7 @@ def parameter_options(*configs: type, short: Mapping[str, str] | None = None) ->
     ... def auto(image: Path, values: dict[str, Any]) -> None:
     ...     config = AutomaticConfig(**values)
     """
-    described = {one.name: one for config in configs for one in _parameters(config)}
+    described = {one.name: one for config in configs for one in _parameters(config())}
 
     def decorate(function: Command) -> Command:
         signature = inspect.signature(function, eval_str=True)
@@ -66,13 +66,14 @@ def parameter_options(*configs: type, short: Mapping[str, str] | None = None) ->
     return decorate
 
 
-def _parameters(config: type) -> Iterator[Parameter]:
-    """All parameters of a dataclass: its own, then those of its sections."""
-    yield from parameters_of(config)
-    hints = get_type_hints(config)
-    for one in fields(config):
-        if is_dataclass(hints[one.name]):
-            yield from _parameters(hints[one.name])
+def _parameters(config: Any) -> Iterator[Parameter]:
+    """All parameters of a dataclass, its own, then those of its sections, with the defaults they have there."""
+    for one in parameters_of(config):
+        yield replace(one, default=getattr(config, one.name))
+    for section in fields(config):
+        value = getattr(config, section.name)
+        if is_dataclass(value):
+            yield from _parameters(value)
 
 
 def _option(one: Parameter, short: str | None) -> inspect.Parameter:
