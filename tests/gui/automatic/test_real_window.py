@@ -40,7 +40,7 @@ def test_coins(make_napari_viewer: Any, qtbot: Any):
     widget = AutomaticWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Automatic")
     assert widget.wait(10)
-    widget["points_per_side"].value = 9
+    widget["points_per_side"].value = 16
     press(widget, "run")
     assert not widget["run"].enabled
     assert widget.wait(300), widget["status"].value
