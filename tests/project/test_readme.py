@@ -43,12 +43,15 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert set(used) <= set(targets)
 
 
-def test_the_python_example_runs() -> None:
-    (code,) = blocks(ROOT / "README.md", "python")
+def test_the_python_examples_run_one_after_the_other() -> None:
     names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    for code in blocks(ROOT / "README.md", "python"):
+        exec(compile(code, "README.md", "exec"), names)
     assert names["mask"].shape == (303, 384)
     assert names["mask"].dtype == bool
+    assert names["records"]
+    assert names["labels"].shape == (1, 303, 384)
+    assert names["labels"].max() > 0
 
 
 @pytest.mark.parametrize("line", [line for line in commands(ROOT / "README.md") if line.startswith("napari-sam ")])
@@ -56,6 +59,10 @@ def test_the_command_line_examples_run(line: str, tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     shutil.copy(sample_path("coins"), tmp_path / "image.png")
     arguments = shlex.split(line.replace("image.tif", "image.png"))[1:]
+    (tmp_path / "images").mkdir()
+    shutil.copy(sample_path("coins"), tmp_path / "images")
+    if arguments[0] == "auto":
+        arguments += ["--points-per-side", "3"]
     if arguments[0] == "benchmark":
         arguments += ["--repeats", "1", "--prompts", "2"]
     result = CliRunner().invoke(app, arguments)
