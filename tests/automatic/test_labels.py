@@ -184,3 +184,17 @@ def test_thousands_of_small_masks_take_no_time_that_grows_with_the_image() -> No
     obvious = (time.process_time() - started) * 100
     assert len(kept) > 2000
     assert whole < obvious
+
+
+def test_objects_are_one_piece_where_that_is_asked_for() -> None:
+    mask = np.zeros((20, 40), np.bool_)
+    mask[2:8, 2:12] = True  # the object
+    mask[12:15, 30:36] = True  # an island on its neighbour
+    neighbour = np.zeros_like(mask)
+    neighbour[10:18, 28:38] = True
+    records = [record(mask, 0.9), record(neighbour, 0.8)]
+    as_they_are = records_to_labels(records, mask.shape, LabelsConfig(overlap="score"))
+    assert np.array_equal(as_they_are == 1, mask)
+    whole = records_to_labels(records, mask.shape, LabelsConfig(overlap="score", one_piece=True))
+    assert (whole[2:8, 2:12] == 1).all()
+    assert np.array_equal(whole == 2, neighbour)

@@ -135,6 +135,9 @@ class LabelsConfig:
         low=0,
         high=1,
     )
+    one_piece: bool = parameter(
+        False, "Objects are one piece: islands of a mask, often on neighbours that look alike, are dropped."
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

@@ -104,7 +104,7 @@ def suited(config: AutomaticConfig, model: str) -> AutomaticConfig:
 
 
 def _objects_side_by_side() -> LabelsConfig:
-    return LabelsConfig(overlap="score", min_visible=0.8)
+    return LabelsConfig(overlap="score", min_visible=0.8, one_piece=True)
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ class AutomaticJob:
     automatic : AutomaticConfig
         Thresholds that were left at their defaults become those that suit the model (:func:`suited_thresholds`).
     labels : LabelsConfig
-        Left out: the better score wins and masks of which less than 80 % is left go. Jobs look for objects that lie
-        side by side; small over large, the default of :class:`LabelsConfig`, is for nested masks.
+        Left out: objects are one piece, the better score wins, and masks of which less than 80 % is left go. Jobs look
+        for objects that lie side by side; small over large, the default of :class:`LabelsConfig`, is for nested masks.
     stack : StackConfig
     tiles : TileConfig
 

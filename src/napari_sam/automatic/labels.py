@@ -156,24 +156,30 @@ def _share_out(masks: _Masks, order: NDArray[np.int64], hw: tuple[int, int], con
         rows, columns = slice(top, bottom), slice(left, right)
         window = owners[rows, columns]
         mask = counts_to_patch(masks.counts[row], hw, rows, columns)
+        area = int(masks.areas[row])
+        if config.one_piece:
+            mask = _pieces_of(mask, 1.0)
+            area = int(np.count_nonzero(mask))
         free = mask & (window == 0)
         visible = int(np.count_nonzero(free))
-        area = int(masks.areas[row])
         if config.min_visible > 0 and 0 < visible < area:
-            free = _without_splinters(free)
+            free = _pieces_of(free, 1.0 if config.one_piece else _SPLINTER)
             visible = int(np.count_nonzero(free))
         if visible > 0 and visible >= max(config.min_visible * area, config.min_area):
             window[free] = row + 1
     return owners
 
 
-def _without_splinters(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _pieces_of(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """Leave out pieces smaller than a part of the largest one; with 1 the largest (the first of equals) is alone."""
     pieces, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if count < 2:
         return mask
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    kept: NDArray[np.bool_] = (sizes >= _SPLINTER * sizes.max())[pieces] & mask
+    if least >= 1:
+        return np.asarray(pieces == sizes.argmax())
+    kept: NDArray[np.bool_] = (sizes >= least * sizes.max())[pieces] & mask
     return kept
 
 

@@ -41,6 +41,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             min_mask_region_area=100,
             overlap="score",
             min_visible=0.8,
+            one_piece=True,
             min_area=100,
         ),
         "many-small": _preset(
@@ -51,6 +52,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             min_mask_region_area=10,
             overlap="score",
             min_visible=0.8,
+            one_piece=True,
             min_area=25,
         ),
         "dense-cells": _preset(
@@ -61,6 +63,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             min_mask_region_area=10,
             overlap="score",
             min_visible=0.8,
+            one_piece=True,
             min_area=10,
         ),
     }
