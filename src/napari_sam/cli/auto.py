@@ -14,6 +14,7 @@ from napari_sam.automatic.config import RefineConfig
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.cli.batch_progress import ProgressKind, reporter
 from napari_sam.cli.common import describe_model, tell
+from napari_sam.cli.job import chosen_job
 from napari_sam.cli.options import parameter_options
 from napari_sam.cli.progress import interruptible
 from napari_sam.parameters import parameters_of
@@ -118,7 +119,7 @@ def auto(
     """
     of_refining = [one.name for one in parameters_of(RefineConfig) if one.name in values]
     refine = RefineConfig(**{name: values.pop(name) for name in of_refining})
-    chosen = _job(job, preset, values)
+    chosen = chosen_job(job, preset, values)
     if write_job is not None:
         from napari_sam.batch.jobfile import write_job as write
 
@@ -156,20 +157,6 @@ def auto(
         report = run_batch(request, executor, model, on_event=on_event, cancelled=cancelled)
     if report["status"] != "done":
         raise typer.Exit(FAILED)
-
-
-def _job(path: Path | None, preset: str | None, values: dict[str, Any]) -> AutomaticJob:
-    """Defaults, then the job file, then the preset, then what was typed."""
-    job = AutomaticJob()
-    if path is not None:
-        from napari_sam.batch.jobfile import read_job
-
-        job = read_job(path)
-    if preset is not None:
-        from napari_sam.automatic.presets import apply_preset
-
-        job = apply_preset(job, preset)
-    return job.with_values(values)
 
 
 @contextmanager

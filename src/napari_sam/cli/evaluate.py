@@ -11,6 +11,7 @@ import typer
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.cli.common import check_outputs, describe_model, tell
 from napari_sam.cli.evaluation_report import Findings, print_tables, write_outputs
+from napari_sam.cli.job import chosen_job
 from napari_sam.cli.options import parameter_options
 from napari_sam.cli.progress import ProgressLine, interruptible
 from napari_sam.errors import NapariSamError
@@ -132,7 +133,7 @@ def evaluate(
         max_objects,
         automatic,
         _thresholds(thresholds),
-        _job(job, preset, values),
+        chosen_job(job, preset, values),
         outputs,
     )
     with interruptible() as cancelled:
@@ -141,20 +142,6 @@ def evaluate(
     failed = write_outputs(findings, **outputs)
     if failed or findings.failures:
         raise typer.Exit(FAILED)
-
-
-def _job(path: Path | None, preset: str | None, values: dict[str, Any]) -> AutomaticJob:
-    """Defaults, then the job file, then the preset, then what was typed; as ``napari-sam auto``."""
-    job = AutomaticJob()
-    if path is not None:
-        from napari_sam.batch.jobfile import read_job
-
-        job = read_job(path)
-    if preset is not None:
-        from napari_sam.automatic.presets import apply_preset
-
-        job = apply_preset(job, preset)
-    return job.with_values(values)
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import Container, Widget
-from qtpy.QtWidgets import QApplication
-
-from napari_sam.gui.panels.tree import find
+from napari_sam.gui.command_container import CommandContainer
 from napari_sam.gui.prompting.prompts import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -25,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam.gui.vision import Vision
 
 
-class SegmentCommands(Container[Widget]):
+class SegmentCommands(CommandContainer):
     """The commands; whoever inherits wires them to a viewer.
 
     Without an image every command does nothing.
@@ -40,18 +36,6 @@ class SegmentCommands(Container[Widget]):
     _vision: Vision
     _propagation: ObjectPropagation | None
     _is_open: bool
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return a control by name, those inside sections and rows included, or by position."""
-        if isinstance(key, str) and (found := find(self, key)) is not None:
-            return found
-        return super().__getitem__(key)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a control by name, where no command has that name."""
-        if not name.startswith("_") and (found := find(self, name)) is not None:
-            return found
-        return super().__getattr__(name)
 
     @property
     def session(self) -> SegmentSession | None:
@@ -72,17 +56,6 @@ class SegmentCommands(Container[Widget]):
             or self._vision.pending
             or (self._propagation is not None and self._propagation.running)
         )
-
-    def wait(self, timeout_s: float = 60.0) -> bool:
-        """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            QApplication.processEvents()
-            if not self.pending:
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
 
     def set_contrast(self) -> None:
         """Set the contrast limits from percentiles of the shown slice, where the image is spoiled by a few pixels."""

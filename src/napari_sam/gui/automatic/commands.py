@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from magicgui.widgets import Container, Widget
-from qtpy.QtWidgets import QApplication
+from typing import TYPE_CHECKING
 
 from napari_sam.automatic.job import AutomaticJob
 from napari_sam.errors import ParameterError
 from napari_sam.gui.automatic.export import ask_what_to_read, ask_where_to_write
 from napari_sam.gui.automatic.parameters import flat
-from napari_sam.gui.panels.tree import find
+from napari_sam.gui.command_container import CommandContainer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam.gui.automatic.subject import Subject
 
 
-class AutomaticCommands(Container[Widget]):
+class AutomaticCommands(CommandContainer):
     """The commands; whoever inherits wires them to a viewer.
 
     Without an image every command does nothing.
@@ -35,23 +31,6 @@ class AutomaticCommands(Container[Widget]):
 
     _subject: Subject | None
     _controls: Controls
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return a control by name, those inside sections and rows included, or by position."""
-        if isinstance(key, str) and (found := find(self, key)) is not None:
-            return found
-        return super().__getitem__(key)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a control by name, where no command has that name."""
-        if not name.startswith("_") and (found := find(self, name)) is not None:
-            return found
-        return super().__getattr__(name)
-
-    @property
-    @abstractmethod
-    def pending(self) -> bool:
-        """Whether a run, or what comes of it, is still under way."""
 
     @property
     @abstractmethod
@@ -72,17 +51,6 @@ class AutomaticCommands(Container[Widget]):
     def job(self) -> AutomaticJob:
         """The parameters as the controls show them; raises ParameterError where they do not fit together."""
         return AutomaticJob().with_values(self._controls.form.values())
-
-    def wait(self, timeout_s: float = 60.0) -> bool:
-        """Process events until nothing is pending; return False if that took longer than ``timeout_s`` seconds."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            QApplication.processEvents()
-            if not self.pending:
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
 
     def select_objects(self, ids: Sequence[int]) -> None:
         """Select objects in the table."""

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from psygnal import Signal as PsygnalSignal
 from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtWidgets import QTableView, QWidget
+
+from napari_sam.gui.panels.table_look import prepare_table
 
 HEADINGS = {
     "index": "id",
@@ -131,25 +133,17 @@ class FeatureTable(QTableView):
         super().__init__(parent)
         self._model = FeatureModel(self)
         self.setModel(self._model)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setAccessibleName("Objects found")
-        self.setToolTip(
+        prepare_table(
+            self,
+            "Objects found",
             "The objects found. A click selects one and goes there, a click on a heading sorts; "
-            "Shift and Control select several, Control+A all that are shown."
+            "Shift and Control select several, Control+A all that are shown.",
+            LINES,
         )
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
         self.setSortingEnabled(True)
-        upright, across = self.verticalHeader(), self.horizontalHeader()
-        if upright is not None and across is not None:
-            upright.hide()
-            upright.setDefaultSectionSize(self.fontMetrics().lineSpacing() + 4)
-            across.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-            across.setHighlightSections(False)
-            across.setMinimumSectionSize(20)
+        across = self.horizontalHeader()
+        if across is not None:
             across.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
-        self.setFixedHeight((LINES + 2) * (self.fontMetrics().lineSpacing() + 4))
         self._showing = False
         selection = self.selectionModel()
         if selection is not None:

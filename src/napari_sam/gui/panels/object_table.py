@@ -9,10 +9,11 @@ from typing import Any
 from psygnal import Signal
 from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtWidgets import QTableView, QWidget
+
+from napari_sam.gui.panels.table_look import prepare_table
 
 HEADINGS = ("object", "made with", "pixels")
-LINES = 5
 
 
 @dataclass(frozen=True)
@@ -96,20 +97,8 @@ class ObjectTable(QTableView):
         super().__init__(parent)
         self._model = ObjectModel(self)
         self.setModel(self._model)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setAccessibleName("Objects on this slice")
-        self.setToolTip("The objects on this slice. A click selects one and brings it to the middle.")
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
-        upright, across = self.verticalHeader(), self.horizontalHeader()
-        if upright is not None and across is not None:
-            upright.hide()
-            upright.setDefaultSectionSize(self.fontMetrics().lineSpacing() + 4)
-            across.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-            across.setHighlightSections(False)
-            across.setMinimumSectionSize(20)
-        self.setFixedHeight((LINES + 2) * (self.fontMetrics().lineSpacing() + 4))
+        tooltip = "The objects on this slice. A click selects one and brings it to the middle."
+        prepare_table(self, "Objects on this slice", tooltip)
         self._wanted: int | None = None
         self._showing = False
         selection = self.selectionModel()

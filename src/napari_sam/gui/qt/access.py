@@ -35,6 +35,8 @@ def make_accessible(native: QWidget, widgets: Iterable[Widget]) -> None:
     for widget in widgets:
         _name(widget)
         descriptions.follow(widget.native)
+        if widget.tooltip and not widget.native.accessibleDescription():  # sliders hand their tooltip on to a part
+            widget.native.setAccessibleDescription(widget.tooltip)
     # Qt takes TabFocus from radio buttons that are not checked, and gives it back.
     focusable = [widget for widget in _as_shown(native) if widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
     for first, second in pairwise(focusable):
